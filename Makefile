@@ -1,0 +1,49 @@
+# Everything here runs in .venv, which the first target that needs it makes from constraints.txt.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: test test-slow check format demo bench-core acceptance clean
+
+# The quick tests and the examples in the docstrings.
+test: $(READY)
+	$(BIN)/pytest -m "not slow" --doctest-modules src tests
+
+# Pytest ends with 5 where no test is marked slow.
+test-slow: $(READY)
+	$(BIN)/pytest -m slow || [ $$? -eq 5 ]
+
+# Layout, lint and types: all three speak before any of them fails the target.
+check: $(READY)
+	@status=0; \
+	$(BIN)/ruff format --check . || status=1; \
+	$(BIN)/ruff check . || status=1; \
+	$(BIN)/mypy || status=1; \
+	exit $$status
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+demo: $(READY)
+	$(BIN)/lamina demo
+
+bench-core: $(READY)
+	$(BIN)/python benchmarks/core.py
+
+# The checks that stand beside the project; .ci/run says which of them hold so far.
+acceptance: $(READY)
+	.ci/run acceptance
+
+clean:
+	rm -rf .venv build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache benchmarks/scratch
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@echo "Making .venv with the versions in constraints.txt; this takes a minute or two."
+	@rm -f $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Lamina needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
+	@touch $@

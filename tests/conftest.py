@@ -1,0 +1,5 @@
+"""Keras is the reference for numbers: it runs on JAX here, and has to be told before it is imported."""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "jax"
