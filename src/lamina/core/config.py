@@ -1,0 +1,197 @@
+"""Configs: an object is described by the arguments of its constructor, which are captured by themselves.
+
+Classes are found by name among those that the program has defined; nothing in a config is ever imported or executed.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import jax
+import numpy as np
+
+from lamina.core.errors import suggest
+
+_families: dict[str, type["Configurable"]] = {}
+
+
+class Configurable:
+    """A base for what a constructor's arguments describe: layers, initializers, regularizers, optimizers, ...
+
+    A direct subclass with `family="layers"` opens a family; each class below it is known there by its name.
+    """
+
+    family: ClassVar[str] = ""
+    registry: ClassVar[dict[str, type["Configurable"]]] = {}
+    _given: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if family is not None:
+            cls.family, cls.registry = family, {}
+            _families[family] = cls
+        cls.registry[registered_name(cls)] = cls
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keeps the arguments as they were given; raises TypeError, with the nearest known name, for an unknown one."""
+        if kwargs:
+            _refuse_unknown(cls, args, kwargs)
+        self = super().__new__(cls)
+        object.__setattr__(self, "_given", (args, kwargs))
+        return self
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, with objects as dicts: what `from_config` takes."""
+        return {name: serialize(value) for name, value in self._arguments().items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Returns a new object from what `get_config` returned."""
+        return cls(**{name: deserialize(value) for name, value in config.items()})
+
+    def __repr__(self) -> str:
+        """The class and the arguments as they were given."""
+        args, kwargs = self._given
+        return f"{type(self).__name__}({', '.join([*map(repr, args), *(f'{k}={v!r}' for k, v in kwargs.items())])})"
+
+    def _arguments(self) -> dict[str, Any]:
+        cls: type = type(self)
+        signature = _signature(cls)
+        args, kwargs = self._given
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        arguments = {}
+        for name, parameter in signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                arguments.update(bound.arguments[name])
+            elif parameter.kind is not parameter.VAR_POSITIONAL:
+                arguments[name] = bound.arguments[name]
+            elif bound.arguments[name]:
+                raise NotImplementedError(
+                    f"{type(self).__name__} takes *{name}, which a config cannot hold. Write get_config() and from_config()."
+                )
+        return arguments
+
+
+def registered_name(cls: type) -> str:
+    """Returns the name a class is known by: its own, with `Custom>` before it outside of Lamina."""
+    return cls.__name__ if cls.__module__.startswith("lamina.") else f"Custom>{cls.__name__}"
+
+
+@functools.cache
+def _signature(cls: type) -> inspect.Signature:
+    """The constructor's signature without self."""
+    constructor: Callable[..., None] = cls.__init__  # type: ignore[misc]
+    return inspect.Signature(list(inspect.signature(constructor).parameters.values())[1:])
+
+
+@functools.cache
+def constructor_arguments(cls: type) -> frozenset[str] | None:
+    """Returns the names that the constructor takes, following `**kwargs` into the base classes; None if it takes any."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return frozenset(names)
+    return None
+
+
+def unknown_argument(cls: type, name: str) -> TypeError:
+    """Returns the error for an argument that the class does not take."""
+    return TypeError(f"{cls.__name__} takes no argument {name!r}. {suggest(name, constructor_arguments(cls) or ())}")
+
+
+def _refuse_unknown(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    try:
+        _signature(cls).bind(*args, **kwargs)
+    except TypeError:
+        known = constructor_arguments(cls)
+        for name in kwargs:
+            if known is not None and name not in known:
+                raise unknown_argument(cls, name) from None
+
+
+def serialize(value: Any) -> Any:
+    """Returns a config value: objects as dicts that name their family and class, functions by name, the rest as it is."""
+    if isinstance(value, Configurable):
+        return {"family": value.family, "class_name": registered_name(type(value)), "config": value.get_config()}
+    if isinstance(value, dict):
+        return {key: serialize(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(serialize(item) for item in value) if type(value) in (list, tuple) else value
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return np.dtype(value).name
+    if isinstance(value, np.generic) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 0):
+        return value.item()
+    name = getattr(value, "registered_name", None)
+    return name if isinstance(name, str) else value
+
+
+def deserialize(value: Any) -> Any:
+    """Returns what `serialize` was given. Raises ValueError for a class that the program has not defined."""
+    if isinstance(value, dict):
+        if {"family", "class_name", "config"} <= set(value):
+            base = _families.get(value["family"])
+            if base is None:
+                raise ValueError(
+                    f"Unknown family {value['family']!r} in a config. {suggest(str(value['family']), _families)}"
+                )
+            return find_class(base, value["class_name"]).from_config(value["config"])
+        return {key: deserialize(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(deserialize(item) for item in value)
+    return value
+
+
+def find_class(base: type[Configurable], name: str) -> type[Any]:
+    """Returns the class of the family that goes by `name`: its own name, or `Custom>` and its name."""
+    for key in (name, f"Custom>{name}"):
+        if key in base.registry:
+            return base.registry[key]
+    raise ValueError(
+        f"Unknown class {name!r} in {base.family}. {suggest(name, base.registry)} A class of your own is known once it is defined."
+    )
+
+
+def resolve(
+    identifier: Any,
+    base: type[Configurable],
+    names: Mapping[str, Callable[..., Any]],
+    kind: str,
+    must_be_callable: bool = True,
+) -> Any:
+    """Returns the object that a user's argument means: None, an object, a class, a name, or a config.
+
+    Args:
+        identifier: what the user gave.
+        base: the family's base class.
+        names: the short names of the family, each with what makes the object.
+        kind: what messages call it, for example "initializer".
+        must_be_callable: whether an object of the family is called.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest known one.
+        TypeError: for what is none of the above.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, dict):
+        found = deserialize({"family": base.family, "config": {}, **identifier})
+    elif isinstance(identifier, str):
+        if identifier in names:
+            found = names[identifier]()
+        elif identifier in base.registry or f"Custom>{identifier}" in base.registry:
+            found = find_class(base, identifier)()
+        else:
+            raise ValueError(f"Unknown {kind} {identifier!r}. {suggest(identifier, [*names, *base.registry])}")
+    elif isinstance(identifier, type):
+        found = identifier()
+    else:
+        found = identifier
+    if must_be_callable and not callable(found):
+        raise TypeError(f"A {kind} must be a name, a function or an object of {base.__name__}, not {identifier!r}.")
+    return found

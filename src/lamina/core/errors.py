@@ -1,0 +1,75 @@
+"""Errors that say what to do: nearest known names, and the line of the user's own code."""
+
+import difflib
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import jax
+import numpy as np
+
+_INTERNAL = (str(Path(__file__).resolve().parent.parent), str(Path(jax.__file__).resolve().parent))
+
+
+class StateError(RuntimeError):
+    """State was read or written where its value could not be kept: see the message for what to use instead."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Returns a sentence with the known name nearest to `name`, or with all of them.
+
+    >>> suggest("relu6x", ["elu", "relu6"])
+    "Did you mean 'relu6'?"
+    """
+    known = sorted(set(known))
+    lowered = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean {lowered[near[0]]!r}?"
+    return "Known names: " + ", ".join(known) + "."
+
+
+def user_line(error: BaseException | None = None) -> str | None:
+    """Returns `file:line, in function` of the user's code nearest to this call, or to where `error` was raised."""
+    if error is None:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if not frame.f_code.co_filename.startswith((*_INTERNAL, "<")):
+                return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
+            frame = frame.f_back
+        return None
+    for row in reversed(traceback.extract_tb(error.__traceback__)):
+        if not row.filename.startswith((*_INTERNAL, "<")):
+            return f"{row.filename}:{row.lineno}, in {row.name}"
+    return None
+
+
+def describe(value: Any) -> str:
+    """Returns arrays as `float32(3, 5)` and structures of them as they nest: what a person needs to see of an argument.
+
+    >>> describe((np.ones((3, 5), "float32"), True))
+    '(float32(3, 5), True)'
+    """
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {describe(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        opening, closing = "[]" if isinstance(value, list) else "()"
+        return opening + ", ".join(describe(item) for item in value) + closing
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None:
+        return f"{np.dtype(dtype).name}{show_shape(shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def show_shape(shape: Iterable[Any]) -> str:
+    """Returns a shape as people write it: `(None, 3)`, with named axes bare.
+
+    >>> show_shape((None, "time", 3))
+    '(None, time, 3)'
+    """
+    sizes = [str(size) for size in shape]
+    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"

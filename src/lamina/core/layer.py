@@ -1,0 +1,510 @@
+"""Layer: a function with state.
+
+`Layer.__call__` is the pipeline of a layer call; each of its steps is one function, here or in `lamina.core.calls`.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+import jax
+import jax.numpy as jnp
+
+from lamina import constraints, initializers, regularizers
+from lamina.core import dtypes
+from lamina.core.calls import (
+    CallSignature,
+    call_signature,
+    calls,
+    cast_input,
+    current_root,
+    has_symbolic,
+    mask_of,
+    undo_on_error,
+    with_mask,
+)
+from lamina.core.config import constructor_arguments, unknown_argument
+from lamina.core.contributions import Contributing
+from lamina.core.errors import describe, show_shape, user_line
+from lamina.core.frame import Cell, Transaction, concrete, thread
+from lamina.core.input_spec import check_inputs
+from lamina.core.lift import lift
+from lamina.core.naming import snake_case, unique_name
+from lamina.core.symbolic import Node, ShapeSpec, SymbolicTensor, abstract_call, public_shape, record
+from lamina.core.variable import Array, Variable, check_name, check_shape
+
+
+class Layer(Contributing, family="layers"):
+    """A function with state: the base of everything that is composed.
+
+    A subclass defines some of
+
+    - `__init__(self, ..., **kwargs)`: calls `super().__init__(**kwargs)`, keeps settings, makes sub-layers, and state that
+      does not depend on the inputs;
+    - `build(self, input_shape)`: makes the weights that do; runs once, before the first `call`;
+    - `call(self, inputs, ...)`: computes the outputs. Two arguments are reserved and filled in by themselves: `training`,
+      whether the call is part of training, and `mask`, the mask that the inputs carry.
+
+    Weights and sub-layers are whatever its attributes hold, in lists, tuples, dicts and sets too.
+
+    Args:
+        trainable: whether its weights are trained.
+        name: its name; by default the class's in snake case, made unique.
+        dtype: the dtype policy, by name or as a DTypePolicy; by default the global one.
+        dynamic: whether `call` needs values that are only known while it runs, so that it is never compiled.
+        activity_regularizer: a regularizer of the outputs; its value over the batch size is added to the losses.
+
+    Raises:
+        TypeError: for an argument that neither it nor a base class takes, with the nearest known one.
+
+    >>> class Affine(lamina.Layer):
+    ...     def __init__(self, units, **kwargs):
+    ...         super().__init__(**kwargs)
+    ...         self.units = units
+    ...     def build(self, input_shape):
+    ...         self.kernel = self.add_weight(shape=(input_shape[-1], self.units))
+    ...         self.bias = self.add_weight(shape=(self.units,), initializer="zeros")
+    ...     def call(self, inputs):
+    ...         return inputs @ self.kernel + self.bias
+    >>> layer = Affine(3, name="affine")
+    >>> layer(np.ones((2, 5))).shape, [weight.path for weight in layer.weights]
+    ((2, 3), ['affine/kernel', 'affine/bias'])
+    """
+
+    supports_masking: bool = False
+    input_spec: Any = None
+    _signature: ClassVar[CallSignature]
+    _computes_mask: ClassVar[bool] = False
+    _has_build: ClassVar[bool] = False
+    _ready: bool = False
+    built: bool
+    _building: bool
+    _nodes: list[Node]
+    _unassigned: list[Variable]
+    _built_with: tuple[str, str | None] | None
+    _untracked = Contributing._untracked | {"_nodes", "_unassigned", "_built_with", "input_spec"}
+
+    # --- construction ------------------------------------------------------------------------------------------------
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._signature = call_signature(cls.call)
+        cls._computes_mask = cls.compute_mask is not Layer.compute_mask
+        if "build" in vars(cls):
+            cls._has_build = True
+            cls.build = _build_once(vars(cls)["build"])  # type: ignore[method-assign]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Makes what every layer has, so that attributes can be set before `super().__init__()` is called."""
+        self = super().__new__(cls, *args, **kwargs)
+        vars(self).update(built=False, _building=False, _nodes=[], _unassigned=[], _built_with=None, _call_losses=Cell())
+        return self
+
+    def __init__(
+        self,
+        trainable: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+        dynamic: bool = False,
+        activity_regularizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        for unknown in kwargs:
+            raise unknown_argument(type(self), unknown)
+        super().__init__()
+        self._explicit_name = None if name is None else check_name(name)
+        self._name = self._explicit_name or unique_name(snake_case(type(self).__name__))
+        self._trainable = bool(trainable)
+        self._dynamic = bool(dynamic)
+        self._set_policy(dtype)
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self._ready = True
+
+    def _set_policy(self, dtype: Any) -> None:
+        self._policy = dtypes.get(dtype)
+        self._compute_dtype = jnp.dtype(self._policy.compute_dtype)
+        mixed = self._policy.compute_dtype != self._policy.variable_dtype
+        self._autocast = self._compute_dtype if mixed else None
+
+    def _check_ready(self) -> None:
+        if not self._ready:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__ did not call super().__init__(). Write super().__init__() as its first line."
+            )
+
+    # --- what subclasses define --------------------------------------------------------------------------------------
+
+    def build(self, *input_shapes: Any) -> None:
+        """Creates the state that depends on the shapes of the inputs, without any data.
+
+        A layer that does not define it is built by running `call` abstractly on inputs of the given shapes.
+
+        Args:
+            input_shapes: the shape of each input; None in it is an unknown size. One structure of shapes stands for one
+                structure of inputs.
+        """
+        if self.built:
+            return
+        if not input_shapes:
+            self.built = True
+            return
+        self._check_ready()
+        abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {})
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the outputs. Every layer that is called defines it."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no call(self, inputs). Define it: it computes the outputs from the inputs."
+        )
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Returns the mask of the outputs: that of the inputs if the layer supports masking, else None.
+
+        Args:
+            inputs: the first argument of `call`.
+            mask: the mask that the inputs carry, nested as they are, or None.
+        """
+        return mask if self.supports_masking else None
+
+    def compute_output_shape(self, *input_shapes: Any) -> Any:
+        """Returns the shape of the outputs for inputs of the given shapes, by running `call` without numbers.
+
+        >>> lamina.layers.Dense(7).compute_output_shape((None, 5))
+        (None, 7)
+        """
+        self._check_ready()
+        outputs = abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {})
+        return jax.tree.map(lambda spec: spec.shape, outputs)
+
+    def _symbolic(self, shapes: Any) -> Any:
+        """Returns symbolic inputs for a shape, or for a structure of shapes."""
+        if isinstance(shapes, dict):
+            return {key: self._symbolic(shape) for key, shape in shapes.items()}
+        if any(isinstance(item, (list, tuple, dict)) for item in shapes):
+            return type(shapes)(self._symbolic(shape) for shape in shapes)
+        return SymbolicTensor(shapes, self.compute_dtype)
+
+    # --- the call ----------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Builds the layer if need be and computes its outputs; on symbolic tensors, records the call."""
+        self._check_ready()
+        if has_symbolic(args) or (kwargs and has_symbolic(kwargs)):
+            return self._connect(args, kwargs)
+        if thread.frames:
+            return self._enter(args, kwargs)
+        with Transaction():
+            return self._enter(args, kwargs)
+
+    def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Runs the call inside what surrounds it: the stack of calls, the dtype that weights are read in, the errors."""
+        stack, autocast = calls.stack, thread.autocast
+        _, root, training = stack[-1] if stack else (None, current_root(self), None)
+        if not stack:
+            self._forget_losses()
+        try:
+            args = tuple([cast_input(arg, self._compute_dtype) for arg in args])
+            for key in kwargs:
+                kwargs[key] = cast_input(kwargs[key], self._compute_dtype)
+            args, training = self._signature.resolve_training(args, kwargs, training)
+            stack.append((self, root, training))
+            try:
+                if self.built:
+                    return self._compute(args, kwargs)
+                with undo_on_error(self):
+                    return self._compute_first(args, kwargs)
+            finally:
+                stack.pop()
+                thread.autocast = autocast
+        except Exception as error:
+            self._explain(error, args, kwargs)
+            raise
+
+    def _compute_first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The first call: builds the layer from the shapes of its inputs, or by the call itself."""
+        self.children()  # adopts them, so that their paths are known from here on
+        shapes = _shapes(args, kwargs, self._signature)
+        if self._has_build:
+            check_inputs(self.input_spec, args[0], self) if self.input_spec is not None and args else None
+            self.build(*_for_build(type(self).build, shapes))
+        outputs = self._compute(args, kwargs)
+        if not self.built:
+            self.built = True
+            self._note_built(tuple(shapes.values()))
+        return outputs
+
+    def _compute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The steps of every call: check the inputs, find the masks, compute, regularise, pass the mask on."""
+        if self.input_spec is not None and args:
+            check_inputs(self.input_spec, args[0], self)
+        signature = self._signature
+        if signature.masks:
+            signature.resolve_masks(args, kwargs)
+        thread.autocast = self._autocast
+        outputs = self.call(*args, **kwargs)
+        if isinstance(outputs, Variable):
+            outputs = outputs.value
+        if self.activity_regularizer is not None:
+            self._regularize_activity(outputs)
+        if self._computes_mask or self.supports_masking:
+            self._pass_mask(args, kwargs, outputs)
+        return outputs
+
+    def _pass_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+        inputs = args[0] if args else next(iter(kwargs.values()), None)
+        mask = kwargs.get("mask")
+        mask = mask_of(inputs) if mask is None else mask
+        if mask is not None or self._computes_mask:
+            with_mask(outputs, self.compute_mask(inputs, mask))
+
+    def _connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Records a call on symbolic tensors."""
+        outputs = None
+        if self.dynamic and type(self).compute_output_shape is not Layer.compute_output_shape:
+            shapes = [jax.tree.map(lambda t: t.shape, arg, is_leaf=lambda t: isinstance(t, SymbolicTensor)) for arg in args]
+            outputs = jax.tree.map(
+                lambda shape: ShapeSpec(tuple(shape), self.compute_dtype),
+                self.compute_output_shape(*shapes),
+                is_leaf=lambda leaf: isinstance(leaf, tuple),
+            )
+        outputs = record(self, args, kwargs, outputs)
+        self._nodes.append(next(leaf.node for leaf in jax.tree.leaves(outputs)))
+        return outputs
+
+    def _explain(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Adds to an error, once, which layer it came from, how that was called and built, and the user's lines."""
+        if getattr(error, "_lamina_explained", False):
+            return
+        given = ", ".join([*(describe(arg) for arg in args), *(f"{k}={describe(v)}" for k, v in kwargs.items())])
+        note = f"In the layer {self.path!r} ({type(self).__name__}), called on {given}\n  called at {user_line()}"
+        if raised := user_line(error):
+            note += f"\n  raised at {raised}"
+        if self._built_with is not None:
+            note += f"\n  built for {self._built_with[0]} at {self._built_with[1]}"
+        error.add_note(note)
+        error._lamina_explained = True  # type: ignore[attr-defined]
+
+    def _note_built(self, shapes: tuple[Any, ...]) -> None:
+        text = ", ".join(show_shape(s) if isinstance(s, tuple) else str(s) for s in shapes)
+        self._built_with = (text, user_line())
+
+    # --- weights -----------------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape_or_name: Any = None,
+        /,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        *,
+        shape: Any = None,
+    ) -> Variable:
+        """Creates a weight of this layer. Assign it to an attribute: that names it.
+
+        Args:
+            shape_or_name: its sizes, the same as `shape`; or its name, the same as `name`.
+            initializer: by default `glorot_uniform` for floating dtypes and `zeros` for others.
+            dtype: by default the layer's `variable_dtype`.
+            trainable: whether gradients update it.
+            autocast: whether it is read in the compute dtype of a mixed policy.
+            regularizer: its penalty is one of the layer's losses.
+            constraint: applied after each update.
+            name: an explicit name; by default the attribute's.
+            shape: its sizes; a scalar by default.
+
+        Raises:
+            ValueError: for unknown or negative sizes, or a name that another weight of this layer has.
+        """
+        self._check_ready()
+        if isinstance(shape_or_name, str):
+            name = shape_or_name
+        elif shape_or_name is not None:
+            shape = shape_or_name
+        whose = f"A weight of the layer {self.path!r}" if name is None else f"The weight {name!r} of the layer {self.path!r}"
+        sizes = check_shape(() if shape is None else shape, whose)
+        if name is not None:
+            taken = next((v for v in self.own_variables() if v._name == name), None)
+            if taken is not None:
+                raise ValueError(
+                    f"The layer {self.path!r} already has a weight with the name {name!r}: {taken!r}. The new one, of shape "
+                    f"{show_shape(sizes)}, needs another name, or none: then it takes the attribute that it is assigned to."
+                )
+        dtype = jnp.dtype(dtype or self.variable_dtype)
+        initializer = initializers.get(initializer) or _default_initializer(dtype)
+        variable = Variable(
+            initializer,
+            shape=sizes,
+            dtype=dtype,
+            trainable=trainable,
+            name=name,
+            constraint=constraints.get(constraint),
+            regularizer=regularizers.get(regularizer),
+            autocast=autocast,
+        )
+        variable.adopt(self)
+        self._unassigned.append(variable)
+        return variable
+
+    def _owned(self) -> Any:
+        yield from super()._owned()
+        for variable in self._unassigned:
+            yield "weight", variable
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if isinstance(value, Variable) and value.parent is self and self._unassigned:
+            vars(self)["_unassigned"] = [variable for variable in self._unassigned if variable is not value]
+
+    # --- properties --------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The explicit name, or one made from the class's that is unique since `clear_session`."""
+        return self._name if self._ready else snake_case(type(self).__name__)
+
+    @property
+    def dtype_policy(self) -> dtypes.DTypePolicy:
+        """In which dtypes it keeps its weights and computes."""
+        return self._policy
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of its weights."""
+        return self._policy.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of its weights."""
+        return self._policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype that floating inputs are cast to, and in which weights are read in `call`."""
+        return self._policy.compute_dtype
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether it, or a layer below it, must run as plain Python."""
+        return any(layer._dynamic for layer in self.flatten_layers() if isinstance(layer, Layer))
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of a layer that was connected once. Raises AttributeError otherwise."""
+        node = self._only_node("input")
+        return node.args[0] if len(node.args) == 1 else list(node.args)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of a layer that was connected once. Raises AttributeError otherwise."""
+        return self._only_node("output").outputs
+
+    def _only_node(self, what: str) -> Node:
+        if len(self._nodes) != 1:
+            raise AttributeError(
+                f"The layer {self.path!r} was called on symbolic tensors {len(self._nodes)} times, so it has no one {what}. "
+                f"Keep what its call returned instead of asking for layer.{what}."
+            )
+        return self._nodes[0]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}{'' if self.built else ', not built'}>"
+
+    # --- other forms -------------------------------------------------------------------------------------------------
+
+    def stateless_call(
+        self, trainable_values: Sequence[Any], non_trainable_values: Sequence[Any], *args: Any, **kwargs: Any
+    ) -> tuple[Any, list[Array]]:
+        """Calls the layer as a pure function, for raw JAX transformations.
+
+        Args:
+            trainable_values: a value for each of `trainable_variables`.
+            non_trainable_values: a value for each of `non_trainable_variables`.
+            args: what `call` takes.
+            kwargs: likewise.
+
+        Returns:
+            The outputs, and the new values of `non_trainable_variables`.
+
+        Raises:
+            ValueError: if the layer is not built, or the numbers of values are not right.
+        """
+        if not self.built:
+            raise ValueError(f"The layer {self.path!r} is not built yet: call it on data first, or build(shape).")
+        trained, others = self.trainable_variables, self.non_trainable_variables
+        if (len(trainable_values), len(non_trainable_values)) != (len(trained), len(others)):
+            raise ValueError(
+                f"The layer {self.path!r} has {len(trained)} trainable and {len(others)} other variables; values for "
+                f"{len(trainable_values)} and {len(non_trainable_values)} were given."
+            )
+        outputs, values = lift(self, [*trained, *others])([*trainable_values, *non_trainable_values], *args, **kwargs)
+        return outputs, values[len(trained) :]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments, the name and the dtype policy: what `from_config` takes."""
+        config = super().get_config()
+        base = {"name": self.name, "trainable": self._trainable, "dtype": self._policy.name}
+        cls: type = type(self)
+        known = constructor_arguments(cls)
+        return {**config, **{key: value for key, value in base.items() if known is None or key in known}}
+
+
+def _build_once(build: Callable[..., None]) -> Callable[..., None]:
+    """Makes a class's `build` run once, on concrete values, and leave the layer as it was if it fails."""
+
+    @functools.wraps(build)
+    def build_once(self: Layer, *input_shapes: Any, **kwargs: Any) -> None:
+        if self._building:  # a call of super().build(...)
+            build(self, *input_shapes, **kwargs)
+        elif not self.built:
+            self._check_ready()
+            shapes = tuple(_tuples(shape) for shape in input_shapes)
+            with undo_on_error(self), concrete():
+                self._building = True
+                build(self, *shapes, **{key: _tuples(shape) for key, shape in kwargs.items()})
+                self._building = False
+                self.built = True
+                self._note_built((*shapes, *kwargs.values()))
+
+    return build_once
+
+
+Layer._signature = call_signature(Layer.call)
+
+
+def _default_initializer(dtype: Any) -> Any:
+    return initializers.get("glorot_uniform" if dtypes.is_floating(dtype) else "zeros")
+
+
+def _tuples(shapes: Any) -> Any:
+    """Returns a shape, or each shape of a structure, as a tuple."""
+    if isinstance(shapes, dict):
+        return {key: _tuples(shape) for key, shape in shapes.items()}
+    if isinstance(shapes, (list, tuple)):
+        if any(isinstance(item, (list, tuple, dict)) for item in shapes):
+            return type(shapes)(_tuples(item) for item in shapes)
+        return tuple(shapes)
+    return shapes
+
+
+def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any], signature: CallSignature) -> dict[str, Any]:
+    """Returns the shapes of the arguments that are arrays or structures of arrays, by name."""
+    named = [*zip([*signature.names, *(f"input_{i}" for i in range(len(args)))], args, strict=False), *kwargs.items()]
+    return {
+        name: jax.tree.map(lambda x: public_shape(x.shape), value)
+        for name, value in named
+        if (leaves := jax.tree.leaves(value)) and all(hasattr(leaf, "shape") for leaf in leaves)
+    }
+
+
+def _for_build(build: Callable[..., None], shapes: dict[str, Any]) -> list[Any]:
+    """Returns the shapes that a `build` takes: by the arguments' names (`query_shape`), else in order."""
+    names = call_signature(build).names
+    if names and all(name.removesuffix("_shape") in shapes for name in names):
+        return [shapes[name.removesuffix("_shape")] for name in names]
+    given = list(shapes.values())
+    return given if not names else given[: len(names)]

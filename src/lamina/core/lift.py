@@ -1,0 +1,313 @@
+"""Stateful code made pure: `lift`, and the compiling and differentiating that rest on it."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.frame import Cell, Frame, thread
+from lamina.core.variable import Array, Variable
+
+
+def lift(function: Callable[..., Any], variables: Sequence[Variable]) -> Callable[..., tuple[Any, list[Array]]]:
+    """Returns the pure form of a function that reads and writes `variables`.
+
+    Args:
+        function: any Python code, `function(*args, **kwargs) -> out`.
+        variables: the state that it may read and write.
+
+    Returns:
+        `pure(values, *args, **kwargs) -> (out, new_values)`: values in, new values out, in the order of `variables`; the
+        variables themselves stay as they are. It can be given to `jax.jit`, `jax.grad`, `jax.vmap`, `jax.lax.scan`, ...
+
+    Raises:
+        StateError: from `pure`, if the function writes a variable that is not among them.
+
+    >>> total = lamina.Variable(1.0, name="total")
+    >>> pure = lift(lambda x: total.assign_add(x) * 2, [total])
+    >>> jax.jit(pure)([1.0], 3.0)
+    (Array(8., dtype=float32), [Array(4., dtype=float32)])
+    """
+    variables = tuple(variables)
+
+    def pure(values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Array]]:
+        if len(values) != len(variables):
+            raise ValueError(f"{len(variables)} values were expected, one for each variable, not {len(values)}.")
+        given = [jnp.asarray(value, variable.dtype) for variable, value in zip(variables, values, strict=True)]
+        with Frame(zip(variables, given, strict=True), owned=variables) as frame:
+            out = _values(function(*args, **kwargs))
+            return out, [frame.values[variable] for variable in variables]
+
+    return pure
+
+
+def _values(structure: Any) -> Any:
+    """Returns the structure with the values of its variables: what may leave a frame."""
+    return jax.tree.map(lambda leaf: leaf, structure)
+
+
+def variables_in(cells: dict[Cell, None] | None) -> list[Variable]:
+    """Returns the variables among cells that a frame has noted."""
+    return [cell for cell in cells or () if isinstance(cell, Variable)]
+
+
+def touched_by(function: Callable[..., Any], *args: Any) -> tuple[Any, list[Variable], list[Variable]]:
+    """Runs a call abstractly; returns the specs of its result, and the variables that it reads and that it writes."""
+    frame = Frame(log_reads=True)
+    out = jax.eval_shape(lambda *args: run_in_frame(frame, function, *args)[0], *args)
+    return out, variables_in(frame.reads), variables_in(frame.written)
+
+
+def run_in_frame(
+    frame: Frame, function: Callable[..., Any], *args: Any, **kwargs: Any
+) -> tuple[Any, list[Variable], list[Array]]:
+    """Runs a function in a frame and returns its result, the variables that it wrote, and their new values."""
+    with frame:
+        out = _values(function(*args, **kwargs))
+    written = variables_in(frame.written)
+    return out, written, [frame.values[variable] for variable in written]
+
+
+# --- compiling -------------------------------------------------------------------------------------------------------
+
+
+class _Found(Exception):
+    def __init__(self, read: list[Variable], written: list[Variable]) -> None:
+        self.read = read
+        self.written = written
+
+
+class _Place:
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _references() -> int:
+    """The reference count, seen from a list, of an array that only one variable holds."""
+    place = _Place(object())
+    held = [place.value]
+    return max(map(sys.getrefcount, held))
+
+
+_OWN = _references()
+
+
+def donatable(arrays: list[Array]) -> list[Array]:
+    """Returns the arrays with a copy in place of each that somebody besides its variable holds, so that donation is safe."""
+    if not arrays or max(map(sys.getrefcount, arrays)) <= _OWN:
+        return arrays
+    return [
+        jnp.copy(array) if count > _OWN else array for array, count in zip(arrays, map(sys.getrefcount, arrays), strict=True)
+    ]
+
+
+class Compiled:
+    """A stateful function, compiled: see `lamina.jit`."""
+
+    def __init__(self, function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.static_argnums, self.static_argnames = _static(function, static_argnums, static_argnames)
+        self._settle((), ())
+
+    def expect(self, read: Sequence[Variable], written: Sequence[Variable]) -> None:
+        """Says which variables the function reads and writes, so that one trace is enough."""
+        writes = dict.fromkeys(written)
+        self._settle(tuple(v for v in dict.fromkeys(read) if v not in writes), tuple(writes))
+
+    def _settle(self, read: tuple[Variable, ...], written: tuple[Variable, ...]) -> None:
+        """Makes the program for a known set of variables; its trace raises _Found if the function touches others."""
+        known_read, known_written = {*read, *written}, set(written)
+
+        def pure(given: list[Array], kept: list[Array], *args: Any, **kwargs: Any) -> tuple[Any, list[Array]]:
+            values = dict(zip(written + read, given + kept, strict=True))
+            frame = Frame(values, log_reads=True)
+            with frame:
+                out = _values(self.function(*args, **kwargs))
+            new_read = [v for v in variables_in(frame.reads) if v not in known_read]
+            new_written = [v for v in variables_in(frame.written) if v not in known_written]
+            if new_read or new_written:
+                raise _Found(new_read, new_written)
+            return out, [frame.values[variable] for variable in written]
+
+        pure.__name__ = getattr(self.function, "__name__", "function")  # what profiles and logs show
+        program = jax.jit(
+            pure,
+            donate_argnums=0,
+            static_argnums=tuple(n + 2 for n in self.static_argnums),
+            static_argnames=self.static_argnames,
+        )
+        self._program = (read, written, program)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        while True:
+            read, written, program = self._program
+            if thread.frames:
+                kept = [variable.read() for variable in read]
+                given = donatable([variable.read() for variable in written])
+            else:
+                kept = [variable._value for variable in read]
+                given = donatable([variable._value for variable in written])
+            try:
+                out, new = program(given, kept, *args, **kwargs)
+            except _Found as found:
+                new_read, new_written = found.read, found.written
+            else:
+                break
+            self.expect((*read, *new_read), (*written, *new_written))
+        if thread.frames or (new and isinstance(new[0], jax.core.Tracer)):
+            for variable, value in zip(written, new, strict=True):
+                variable.assign(value)
+        else:
+            for variable, value in zip(written, new, strict=True):
+                variable._value = value
+        return out
+
+
+def _static(
+    function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Returns static arguments by number and by name, so that they are static however they are passed."""
+    nums = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+    names = {static_argnames} if isinstance(static_argnames, str) else set(static_argnames)
+    if nums or names:
+        parameters = list(inspect.signature(function).parameters.values())
+        positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        nums |= {i for i, name in enumerate(positional) if name in names}
+        names |= {positional[i] for i in nums if i < len(positional)}
+    return tuple(sorted(nums)), tuple(sorted(names))
+
+
+def jit(
+    function: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Any:
+    """Compiles a function that may read and write variables.
+
+    The variables that it touches are found by one trace, whose results are thrown away; those that it writes are donated,
+    so their memory is used again. An array that somebody else still holds is never donated.
+
+    Args:
+        function: any function of arrays (and structures of arrays).
+        static_argnums: positions of arguments that are Python values; each new value compiles anew.
+        static_argnames: names of such arguments.
+
+    Returns:
+        A function with the same arguments and results. Used as a decorator with arguments, a decorator.
+
+    >>> count = lamina.Variable(0, name="count")
+    >>> @lamina.jit
+    ... def step(x):
+    ...     count.assign_add(1)
+    ...     return x * count
+    >>> print(step(2.0), step(2.0), count.numpy())
+    2.0 4.0 2
+    """
+    if function is None:
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+    return Compiled(function, static_argnums, static_argnames)  # type: ignore[arg-type]
+
+
+# --- differentiating -------------------------------------------------------------------------------------------------
+
+
+def value_and_grad(
+    function: Callable[..., Any], wrt: Any = None, *, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
+    """Returns a function that computes a value and its gradients.
+
+    State that `function` writes (batch statistics, seeds) is kept, as if it had been called plainly.
+
+    Args:
+        function: returns a scalar, or `(scalar, auxiliary)` with `has_aux`.
+        wrt: a variable, or a list or other structure of them, to differentiate with respect to. If None, the
+            gradient is that with respect to the arguments `argnums`, as in `jax.value_and_grad`.
+        argnums: the position or positions of the arguments, where `wrt` is None.
+        has_aux: whether `function` also returns something that is not differentiated.
+
+    Returns:
+        A function of the same arguments that returns `(value, gradients)`, or `((value, auxiliary), gradients)`. Gradients
+        are nested as `wrt` is, each with its variable's shape and dtype.
+
+    Raises:
+        ValueError: if `wrt` has no variables, which often means that the layer is not built yet.
+        TypeError: if it holds something that is no variable of floating dtype.
+
+    >>> w = lamina.Variable(3.0, name="w")
+    >>> value, gradient = lamina.value_and_grad(lambda x: w * w * x, w)(2.0)
+    >>> print(value, gradient)
+    18.0 12.0
+    """
+    if wrt is not None:
+        check_wrt(wrt)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        written: list[Variable] = []
+        targets, tree = jax.tree.flatten(wrt, is_leaf=lambda leaf: isinstance(leaf, Variable))
+
+        def pure(values: Any, *args: Any) -> tuple[Any, Any]:
+            frame = Frame(zip(targets, values, strict=True) if targets else ())
+            out, wrote, new = run_in_frame(frame, function, *args, **kwargs)
+            written[:] = wrote
+            value, aux = out if has_aux else (out, None)
+            return value, (aux, new)
+
+        values = [target.read() for target in targets]
+        if wrt is None:
+            positions = (argnums + 1,) if isinstance(argnums, int) else tuple(n + 1 for n in argnums)
+            (value, (aux, new)), grads = jax.value_and_grad(pure, positions, has_aux=True)([], *args)
+            grads = grads[0] if isinstance(argnums, int) else grads
+        else:
+            (value, (aux, new)), grads = jax.value_and_grad(pure, has_aux=True)(values, *args)
+            grads = jax.tree.unflatten(tree, grads)
+        for variable, array in zip(written, new, strict=True):
+            variable.assign(array)
+        return ((value, aux) if has_aux else value), grads
+
+    return call
+
+
+def grad(
+    function: Callable[..., Any], wrt: Any = None, *, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """Returns a function that computes gradients: as `value_and_grad`, without the value.
+
+    With `has_aux` it returns `(gradients, auxiliary)`.
+
+    >>> print(lamina.grad(lambda x: x**3)(2.0))
+    12.0
+    """
+    compute = value_and_grad(function, wrt, argnums=argnums, has_aux=has_aux)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        value, grads = compute(*args, **kwargs)
+        return (grads, value[1]) if has_aux else grads
+
+    return call
+
+
+def check_wrt(wrt: Any) -> None:
+    """Raises ValueError or TypeError, as `value_and_grad` promises, for what cannot be differentiated with respect to."""
+    targets = jax.tree.leaves(wrt, is_leaf=lambda leaf: isinstance(leaf, Variable))
+    if not targets:
+        raise ValueError(
+            "There are no variables to differentiate with respect to. If they are a layer's weights, build the layer first: "
+            "call it on data, or layer.build(shape)."
+        )
+    for target in targets:
+        if not isinstance(target, Variable):
+            raise TypeError(
+                f"wrt takes variables, not {target!r}. For gradients of arguments leave wrt out and use argnums."
+            )
+        if not jnp.issubdtype(target.dtype, jnp.inexact):
+            raise TypeError(f"{target!r} cannot be differentiated with respect to: it is not of a floating dtype.")

@@ -1,0 +1,275 @@
+"""Variable: a named array that can be assigned to."""
+
+import math
+import operator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lamina.core.errors import StateError, describe, show_shape
+from lamina.core.frame import Cell, concrete, refuse_leak, thread
+from lamina.core.naming import next_serial
+
+Array = jax.Array
+
+
+def host_value(value: Any, dtype: Any = None) -> Array:
+    """Returns `value` as a concrete array on the device, also while a trace is running."""
+    with jax.ensure_compile_time_eval():
+        array = jnp.array(value, dtype)
+        return jax.lax.convert_element_type(array, array.dtype) if array.weak_type else array
+
+
+class Variable(Cell):
+    """A named array that can be assigned to; operators and `jax.numpy` functions take it as an array.
+
+    It always holds a concrete array. While a function is traced, reading and writing go to the innermost open frame
+    (see `lamina.core.frame`), so that stateful code can be compiled and differentiated.
+
+    Args:
+        initial_value: an array, anything that NumPy makes an array of, or an initializer `f(shape, dtype)`.
+        shape: the shape, where `initial_value` is an initializer.
+        dtype: the dtype; by default that of the value, or float32 for an initializer.
+        trainable: whether gradients update it.
+        name: its name; by default the attribute that it is assigned to.
+        constraint: a function that an optimizer applies to the value after each update.
+        regularizer: a function of the value whose result is one of the layer's losses.
+        autocast: whether a layer with a mixed dtype policy reads it in the compute dtype.
+
+    Raises:
+        ValueError: for an initializer without a shape, or a shape that has unknown or negative sizes.
+        StateError: if the initial value is only known while a trace runs.
+
+    >>> v = Variable(np.zeros(2, "float32"), name="total")
+    >>> v.assign_add([1.0, 2.0])
+    <Variable total (2,) float32>
+    >>> print(v * 2)
+    [2. 4.]
+    """
+
+    __slots__ = ("_name", "_parent", "_serial", "autocast", "constraint", "regularizer", "trainable")
+
+    def __init__(
+        self,
+        initial_value: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        constraint: Callable[[Array], Array] | None = None,
+        regularizer: Callable[[Array], Array] | None = None,
+        autocast: bool = True,
+    ) -> None:
+        if callable(initial_value) and not hasattr(initial_value, "__jax_array__"):
+            if shape is None:
+                raise ValueError(
+                    f"A variable needs a shape where its initial value is a function (here {initial_value}). Write "
+                    "lamina.Variable(initializer, shape=(2, 3))."
+                )
+            shape = check_shape(shape, f"The variable {name!r}" if name else "A variable")
+            with concrete():
+                initial_value = initial_value(shape, dtype=jnp.dtype(dtype or "float32"))
+        if isinstance(initial_value, Variable):
+            initial_value = initial_value.read()
+        if isinstance(initial_value, jax.core.Tracer):
+            raise StateError(
+                "A variable cannot start from a value that is only known while a trace runs. Create it in __init__ or build, "
+                "or give add_weight an initializer."
+            )
+        super().__init__(host_value(initial_value, dtype))
+        if shape is not None and tuple(shape) != self._value.shape:
+            raise ValueError(f"The initial value has shape {self._value.shape}, not the shape {tuple(shape)} asked for.")
+        self._name = None if name is None else check_name(name)
+        self._parent: Callable[[], Any] | None = None
+        self._serial = next_serial()
+        self.trainable = trainable
+        self.constraint = constraint
+        self.regularizer = regularizer
+        self.autocast = autocast
+
+    # --- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The explicit name, else the attribute that holds it, else `variable`."""
+        if self._name is not None:
+            return self._name
+        parent = self.parent
+        return (parent is not None and parent.step_to(self)) or "variable"
+
+    @property
+    def path(self) -> str:
+        """The names from the root of the tree of attributes down to this variable, joined by `/`."""
+        parent = self.parent
+        step = parent.step_to(self) if parent is not None else None
+        return self.name if step is None else f"{parent.path}/{step}"
+
+    @property
+    def parent(self) -> Any:
+        """What holds it, or None."""
+        return None if self._parent is None else self._parent()
+
+    def adopt(self, parent: Any) -> None:
+        """Makes `parent` what holds it, unless something that still exists does already."""
+        if self.parent is None:
+            self._parent = weakref.ref(parent)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, which never changes."""
+        return self._value.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype in which it is kept; under a mixed policy it may be read in a lower one."""
+        return self._value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    def __repr__(self) -> str:
+        frozen = "" if self.trainable else " not trainable"
+        return f"<Variable {self.path} {show_shape(self.shape)} {self.dtype}{frozen}>"
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def value(self) -> Array:
+        """The array: the variable's own, or inside a trace the one that the trace has given it."""
+        value = self.read()
+        dtype = thread.autocast
+        if dtype is not None and self.autocast and value.dtype != dtype and jnp.issubdtype(value.dtype, jnp.floating):
+            return value.astype(dtype)
+        return value
+
+    def numpy(self) -> np.ndarray:
+        """Returns a copy as a NumPy array."""
+        return np.array(self.value)
+
+    def __jax_array__(self) -> Array:
+        return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.value, dtype)
+
+    __array_priority__ = 100
+    __hash__ = object.__hash__
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __index__(self) -> int:
+        return operator.index(self.value)
+
+    def __getattr__(self, name: str) -> Any:
+        """The methods of arrays: `v.sum()`, `v.T`, `v.at[0].add(1)`, ..."""
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.value, name)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def check(self, value: Any) -> None:
+        """Raises StateError if `value` may not be written now (see `lamina.core.frame.refuse_leak`)."""
+        refuse_leak(f"The variable {self.path!r}", self, value)
+
+    def assign(self, value: Any) -> Self:
+        """Sets the value. Raises ValueError for another shape, StateError where the value could not be kept."""
+        array = value if isinstance(value, jax.Array) else jnp.asarray(value)
+        if array.shape != self.shape:
+            raise ValueError(
+                f"The variable {self.path!r} has shape {self.shape}; a value of shape {array.shape} cannot be assigned to it."
+            )
+        if array.dtype != self.dtype or array.weak_type:
+            if jnp.issubdtype(array.dtype, jnp.complexfloating) and not jnp.issubdtype(self.dtype, jnp.complexfloating):
+                raise ValueError(f"The variable {self.path!r} is {self.dtype}; {describe(array)} cannot be assigned to it.")
+            array = jnp.asarray(array, self.dtype)
+        self.check(array)
+        self.write(array)
+        return self
+
+    def assign_add(self, value: Any) -> Self:
+        """Adds `value`."""
+        return self.assign(self.read() + _array(value))
+
+    def assign_sub(self, value: Any) -> Self:
+        """Subtracts `value`."""
+        return self.assign(self.read() - _array(value))
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, Variable):
+        return value.read()
+    return jnp.asarray(value) if isinstance(value, (list, tuple)) else value
+
+
+def check_shape(shape: Sequence[Any], whose: str) -> tuple[int, ...]:
+    """Returns the shape as a tuple of integers; raises ValueError, naming `whose` it is, for unknown or negative sizes."""
+    given = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    try:
+        sizes = tuple(operator.index(size) for size in given)
+    except TypeError:
+        sizes = (-1,)
+    if any(size < 0 for size in sizes):
+        raise ValueError(
+            f"{whose} was given the shape {show_shape(given)}; every size must be a known integer that is not negative."
+        )
+    return sizes
+
+
+def check_name(name: str) -> str:
+    """Returns the name; raises ValueError for what cannot be one step of a path."""
+    if not isinstance(name, str) or not name or "/" in name:
+        raise ValueError(f"A name must be a string that is not empty and has no '/', not {name!r}.")
+    return name
+
+
+def _operators() -> None:
+    """Gives Variable the operators of arrays."""
+
+    def binary(function: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
+        return lambda self, other: function(self.value, other.value if isinstance(other, Variable) else other)
+
+    def reflected(function: Callable[[Any, Any], Any]) -> Callable[[Variable, Any], Any]:
+        return lambda self, other: function(other, self.value)
+
+    def unary(function: Callable[[Any], Any]) -> Callable[[Variable], Any]:
+        return lambda self: function(self.value)
+
+    for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
+        function = getattr(operator, name)
+        setattr(Variable, f"__{name.strip('_')}__", binary(function))
+        setattr(Variable, f"__r{name.strip('_')}__", reflected(function))
+    for name in ("eq", "ne", "lt", "le", "gt", "ge", "getitem", "lshift", "rshift"):
+        setattr(Variable, f"__{name}__", binary(getattr(operator, name)))
+    for name in ("neg", "pos", "abs", "invert"):
+        setattr(Variable, f"__{name}__", unary(getattr(operator, name)))
+
+
+_operators()
+
+# JAX sees a Variable as its array, wherever it takes a structure of arrays.
+jax.tree_util.register_pytree_node(Variable, lambda variable: ((variable.value,), None), lambda _, children: children[0])
