@@ -1,0 +1,98 @@
+"""Layers: what models are composed of, one module a family."""
+
+from lamina.core.input_spec import InputSpec
+from lamina.core.layer import Layer
+from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from lamina.layers.activity_regularization import ActivityRegularization
+from lamina.layers.convolution import Conv2D
+from lamina.layers.dense import Dense
+from lamina.layers.dropout import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from lamina.layers.einsum_dense import EinsumDense
+from lamina.layers.embedding import Embedding
+from lamina.layers.identity import Identity
+from lamina.layers.lambda_layer import Lambda
+from lamina.layers.masking import Masking
+from lamina.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from lamina.layers.normalization import BatchNormalization
+from lamina.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
+from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from lamina.layers.time_distributed import TimeDistributed
+from lamina.layers.wrapper import Wrapper
+
+__all__ = [
+    "Activation",
+    "ActivityRegularization",
+    "Add",
+    "AlphaDropout",
+    "Average",
+    "AveragePooling2D",
+    "BatchNormalization",
+    "Concatenate",
+    "Conv2D",
+    "Dense",
+    "Dot",
+    "Dropout",
+    "ELU",
+    "EinsumDense",
+    "Embedding",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling2D",
+    "GlobalMaxPooling2D",
+    "Identity",
+    "InputSpec",
+    "Lambda",
+    "Layer",
+    "LeakyReLU",
+    "Masking",
+    "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "PReLU",
+    "Permute",
+    "ReLU",
+    "RepeatVector",
+    "Reshape",
+    "Softmax",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "Subtract",
+    "TimeDistributed",
+    "Wrapper",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]

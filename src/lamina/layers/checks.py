@@ -1,0 +1,53 @@
+"""What layers ask of their arguments, in one voice."""
+
+from typing import Any
+
+from lamina.core.layer import Layer
+
+
+def positive(value: Any, name: str, layer: Layer) -> int:
+    """Returns a positive integer; raises ValueError, naming the layer's argument, for anything else."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) <= 0:
+        raise ValueError(f"{name} of {type(layer).__name__} must be a positive integer, not {value!r}.")
+    return int(value)
+
+
+def known(size: Any, what: str, layer: Layer) -> int:
+    """Returns a size that a weight's shape needs; raises ValueError if it is unknown."""
+    if not isinstance(size, int):
+        raise ValueError(
+            f"The layer {layer.path!r} cannot be built: the size of {what} of its input is unknown. Give it in lamina.Input or in "
+            "build(input_shape)."
+        )
+    return size
+
+
+def pair(value: Any, name: str, layer: Layer) -> tuple[int, int]:
+    """Returns two positive integers; one stands for both. Raises ValueError, naming the layer's argument, for others."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(values) != 2:
+        raise ValueError(f"{name} of {type(layer).__name__} must be a positive integer or two of them, not {value!r}.")
+    return positive(values[0], name, layer), positive(values[1], name, layer)
+
+
+def channels_axis(data_format: str | None, layer: Layer) -> int:
+    """Returns the channels' axis, -1 or 1, of a data format; raises ValueError for an unknown one."""
+    if data_format not in (None, "channels_last", "channels_first"):
+        raise ValueError(
+            f"data_format of {type(layer).__name__} must be 'channels_last' or 'channels_first', not {data_format!r}."
+        )
+    return 1 if data_format == "channels_first" else -1
+
+
+def not_negative(value: Any, name: str, layer: Layer) -> float:
+    """Returns a number that is not negative; raises ValueError, naming the layer's argument, for anything else."""
+    if not isinstance(value, (int, float)) or not value >= 0:
+        raise ValueError(f"{name} of {type(layer).__name__} must be a number that is not negative, not {value!r}.")
+    return value
+
+
+def fraction(value: Any, name: str, layer: Layer) -> float:
+    """Returns a number from 0 to 1; raises ValueError, naming the layer's argument, for anything else."""
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"{name} of {type(layer).__name__} must be a number from 0 to 1, not {value!r}.")
+    return value

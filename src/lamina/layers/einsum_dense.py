@@ -1,0 +1,172 @@
+"""EinsumDense: a product of inputs and kernel along any axes."""
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lamina import activations, constraints, initializers, regularizers
+from lamina.core.errors import show_shape
+from lamina.core.input_spec import InputSpec
+from lamina.core.layer import Layer
+from lamina.core.variable import Array
+
+_EQUATION = re.compile(r"(\.\.\.|)([A-Za-z]+)(\.\.\.|),([A-Za-z]+)->\1([A-Za-z]+)\3")
+
+
+class EinsumDense(Layer):
+    """activation(einsum(equation, inputs, kernel) + bias).
+
+    Each letter of the equation is an axis; those that the outputs lack are summed over. The sizes of the kernel follow from
+    the inputs and from `output_shape`.
+
+    Args:
+        equation: "inputs,kernel->outputs", for example "abc,cd->abd"; three dots before or after both the inputs' and the
+            outputs' letters stand for any further axes.
+        output_shape: the sizes of the outputs' last letters; None for those that the inputs have. An integer stands
+            for one size.
+        activation: a name or a function; None is linear.
+        bias_axes: the letters of the outputs that the bias has; None for no bias.
+        kernel_initializer: makes the first kernel.
+        bias_initializer: makes the first bias.
+        kernel_regularizer: its penalty on the kernel is one of the losses.
+        bias_regularizer: likewise for the bias.
+        kernel_constraint: applied to the kernel after each update.
+        bias_constraint: likewise for the bias.
+        kwargs: what `lamina.Layer` takes.
+
+    Raises:
+        ValueError: for an equation of another form, letters that do not fit together, or, when it is built, a size that is
+            unknown or contradicts the inputs.
+
+    >>> layer = lamina.layers.EinsumDense("btf,fhd->bthd", output_shape=(None, 4, 8), bias_axes="hd")
+    >>> layer(np.ones((2, 5, 3))).shape, layer.kernel.shape, layer.bias.shape
+    ((2, 5, 4, 8), (3, 4, 8), (4, 8))
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: int | Sequence[int | None] | None,
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.equation = equation
+        self.partial_output_shape = tuple(output_shape) if isinstance(output_shape, (tuple, list)) else (output_shape,)
+        self.activation = activations.get(activation)
+        self.bias_axes = bias_axes
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self._equation = _read(equation, self.partial_output_shape, bias_axes or "")
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the kernel and the bias."""
+        _, inputs, after, kernel, outputs = self._equation
+        sizes = self._sizes(input_shape)
+        self.kernel = self.add_weight(
+            [self._known(axis, sizes) for axis in kernel],
+            _along_axes(self.kernel_initializer, kernel, outputs),
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.bias_axes:
+            first = min(outputs.index(axis) for axis in self.bias_axes)
+            shape = [self._known(axis, sizes) if axis in self.bias_axes else 1 for axis in outputs[first:]]
+            shape += [1] * (len(input_shape) - len(inputs)) if after else []
+            self.bias = self.add_weight(
+                shape, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
+            )
+        self.input_spec = InputSpec(ndim=len(input_shape))
+
+    def call(self, inputs: Array) -> Array:
+        outputs = _einsum(inputs, self.kernel.value, None if self.bias is None else self.bias.value, self.equation)
+        return self.activation(outputs)
+
+    def _sizes(self, input_shape: Sequence[int | None]) -> dict[str, int | None]:
+        """Returns the size of each axis of which the inputs' shape or `output_shape` tells it."""
+        before, inputs, after, _, outputs = self._equation
+        further = len(input_shape) - len(inputs)
+        if further < 0 or (further > 0 and not (before or after)):
+            raise ValueError(f"The equation {self.equation!r} does not fit inputs of shape {show_shape(input_shape)}.")
+        sizes = dict(zip(inputs, input_shape[further:] if before else input_shape, strict=False))
+        for axis, size in zip(reversed(outputs), reversed(self.partial_output_shape), strict=False):
+            if isinstance(sizes.get(axis), int) and size not in (None, sizes[axis]):
+                raise ValueError(
+                    f"In the layer {self.path!r} axis {axis!r} of {self.equation!r} has size {size} by output_shape, but "
+                    f"size {sizes[axis]} in inputs of shape {show_shape(input_shape)}."
+                )
+            if size is not None:
+                sizes[axis] = size
+        return sizes
+
+    def _known(self, axis: str, sizes: dict[str, int | None]) -> int:
+        size = sizes.get(axis)
+        if not isinstance(size, int):
+            raise ValueError(
+                f"The layer {self.path!r} cannot be built: the size of axis {axis!r} of {self.equation!r} is unknown. Give "
+                "it in output_shape, in lamina.Input or in build(input_shape)."
+            )
+        return size
+
+
+@functools.partial(jax.jit, static_argnames="equation")
+def _einsum(inputs: Array, kernel: Array, bias: Array | None, equation: str) -> Array:
+    outputs = jnp.einsum(equation, inputs, kernel)
+    return outputs if bias is None else outputs + bias
+
+
+class _Equation(NamedTuple):
+    """The letters of inputs, kernel and outputs, and the three dots before or after the inputs', or nothing."""
+
+    before: str
+    inputs: str
+    after: str
+    kernel: str
+    outputs: str
+
+
+def _read(text: str, output_shape: Sequence[int | None], bias_axes: str) -> _Equation:
+    """Returns the parts of an equation; raises ValueError for letters or an output shape that do not fit together."""
+    match = _EQUATION.fullmatch(text.replace(" ", ""))
+    if match is None or (match[1] and match[3]):
+        raise ValueError(
+            f"An equation of EinsumDense looks like 'ab,bc->ac', '...b,bc->...c' or 'ab...,bc->ac...', but not {text!r}."
+        )
+    equation = _Equation(*match.groups())
+    for what, letters, others in (
+        ("The outputs", equation.outputs, equation.inputs + equation.kernel),
+        ("The kernel", equation.kernel, equation.inputs + equation.outputs),
+        ("The bias_axes", bias_axes, equation.outputs),
+    ):
+        if lone := sorted(set(letters) - set(others)):
+            raise ValueError(f"{what} of {text!r} have the axes {lone}, which are not among {sorted(set(others))}.")
+    if len(output_shape) > len(equation.outputs):
+        raise ValueError(f"The output_shape {show_shape(output_shape)} has more sizes than {text!r} has letters of outputs.")
+    return equation
+
+
+def _along_axes(initializer: Any, kernel: str, outputs: str) -> Any:
+    """Returns an initializer that scales by fan-in and fan-out with the kernel's axes told to it; others as they are."""
+    if not isinstance(initializer, initializers.VarianceScaling) or initializer.input_axes is not None:
+        return initializer
+    axes = {
+        "input_axes": [i for i, axis in enumerate(kernel) if axis not in outputs],
+        "output_axes": [i for i, axis in enumerate(kernel) if axis in outputs],
+    }
+    return type(initializer).from_config({**initializer.get_config(), **axes})

@@ -1,0 +1,55 @@
+"""How a function of `jax.numpy` becomes a function of `lamina.ops`.
+
+`lamina.core.symbolic.op` lets it take Variables and symbolic tensors. Keras takes lists of numbers as arrays too, which
+`jax.numpy` refuses: `unary`, `binary` and `ternary` are `op` for functions whose first one, two or three arguments are arrays.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from lamina.core.symbolic import op
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def unary(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes an op of a function of one array and other arguments."""
+    return op(_take_lists(function, 1))
+
+
+def binary(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes an op of a function of two arrays and other arguments."""
+    return op(_take_lists(function, 2))
+
+
+def ternary(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes an op of a function of three arrays and other arguments."""
+    return op(_take_lists(function, 3))
+
+
+def _take_lists(function: Callable[P, R], arrays: int) -> Callable[P, R]:
+    """Lets the first positional arguments be lists and tuples of numbers."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        for arg in args[:arrays]:
+            if type(arg) is list or type(arg) is tuple:
+                converted: Any = tuple(jnp.asarray(a) if isinstance(a, (list, tuple)) else a for a in args[:arrays])
+                return function(*converted, *args[arrays:], **kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def compiled(*static: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compiles a function of several steps, so that called eagerly it costs one dispatch.
+
+    Args:
+        static: the names of the arguments that are not arrays; their values must be hashable.
+    """
+    return lambda function: jax.jit(function, static_argnames=static)
