@@ -1,0 +1,70 @@
+"""Lamina: the layer system of Keras, founded anew on JAX.
+
+The public names are Keras's; `import lamina as keras` serves code written for Keras.
+"""
+
+from lamina import (
+    activations,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    random,
+    regularizers,
+)
+from lamina.core.control import cond, custom_gradient, fori_loop, map, remat, scan, switch, vmap, while_loop
+from lamina.core.dtypes import DTypePolicy, dtype_policy, set_dtype_policy
+from lamina.core.errors import StateError
+from lamina.core.input_spec import InputSpec
+from lamina.core.layer import Layer
+from lamina.core.lift import grad, jit, lift, value_and_grad
+from lamina.core.naming import clear_session
+from lamina.core.output import print
+from lamina.core.symbolic import SymbolicTensor
+from lamina.core.variable import Variable
+from lamina.models import Functional, Input, Model, Sequential
+
+__all__ = [
+    "DTypePolicy",
+    "Functional",
+    "Input",
+    "InputSpec",
+    "Layer",
+    "Model",
+    "Sequential",
+    "StateError",
+    "SymbolicTensor",
+    "Variable",
+    "activations",
+    "clear_session",
+    "cond",
+    "constraints",
+    "custom_gradient",
+    "dtype_policy",
+    "fori_loop",
+    "grad",
+    "initializers",
+    "jit",
+    "layers",
+    "lift",
+    "losses",
+    "map",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "print",
+    "random",
+    "regularizers",
+    "remat",
+    "scan",
+    "set_dtype_policy",
+    "switch",
+    "value_and_grad",
+    "vmap",
+    "while_loop",
+]

@@ -1,0 +1,1 @@
+"""Training: data in batches, steps, the loop on the device, and what a person sees of it."""
