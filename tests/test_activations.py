@@ -76,9 +76,7 @@ def test_options_mean_what_they_mean_in_keras(dtype):
         ("glu", {"axis": 1}),
     ]
     expected = {f"{name} {given}": theirs(name, **given) for name, given in options}
-    assert_all_close(
-        {f"{name} {given}": ours(name, **given) for name, given in options}, expected, inputs((3, 4, 5), dtype, 1)
-    )
+    assert_all_close({f"{name} {given}": ours(name, **given) for name, given in options}, expected, inputs((3, 4, 5), dtype, 1))
 
 
 @functools.cache

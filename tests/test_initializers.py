@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from keras.src.initializers.random_initializers import compute_fans
 
 from lamina import initializers
-from lamina.random.host import host_generator, next_host_generator, next_host_seed, set_host_seed
+from lamina.core.host import host_generator, next_host_generator, next_host_seed, set_host_seed
 
 SCALED = ["GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform", "VarianceScaling"]
 RANDOM = [*SCALED, "RandomNormal", "RandomUniform", "TruncatedNormal", "Orthogonal"]

@@ -26,9 +26,7 @@ CASES = [
 @given(shape=st.tuples(st.integers(2, 4), st.integers(2, 4)), seed=st.integers(0, 99))
 @settings(max_examples=4, deadline=None)
 def test_penalties_and_their_gradients_are_those_of_keras(shape, seed):
-    ours, theirs = (
-        [getattr(module, name)(**options) for name, options in CASES] for module in (regularizers, keras.regularizers)
-    )
+    ours, theirs = ([getattr(module, name)(**options) for name, options in CASES] for module in (regularizers, keras.regularizers))
     x = jnp.asarray(np.random.default_rng(seed).normal(size=shape), "float32")
     actual, expected = (jax.jit(lambda x, f=f: [jax.value_and_grad(g)(x) for g in f])(x) for f in (ours, theirs))
     for case, (penalty, gradient), (their_penalty, their_gradient) in zip(CASES, actual, expected, strict=True):

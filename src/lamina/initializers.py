@@ -15,8 +15,8 @@ import numpy as np
 
 from lamina.core.config import Configurable, resolve
 from lamina.core.config import serialize as serialize
+from lamina.core.host import host_generator, next_host_generator
 from lamina.core.variable import check_shape
-from lamina.random.host import host_generator, next_host_generator
 
 
 class Seeded(Protocol):
@@ -78,9 +78,7 @@ class Constant(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = "float32") -> np.ndarray:
         shape = check_shape(shape, "Constant")
         if self.value.shape not in ((), shape):
-            raise ValueError(
-                f"Constant holds values of shape {self.value.shape}; they cannot fill a weight of shape {shape}."
-            )
+            raise ValueError(f"Constant holds values of shape {self.value.shape}; they cannot fill a weight of shape {shape}.")
         return np.full(shape, self.value, _dtype(dtype))
 
 

@@ -49,9 +49,7 @@ def test_convolution_equals_keras(kernel, strides, dilation, groups, channels, p
 def test_a_large_kernel_and_a_small_one_take_different_ways_to_the_same_numbers():
     x, small = images((2, 12, 12, 64)), images((3, 3, 64, 8), 1)
     lowered = layers.convolution.convolve(x[..., :8], small[:, :, :8], (1, 1), "SAME", (1, 1), 1)
-    direct = jax.lax.conv_general_dilated(
-        x[..., :8], small[:, :, :8], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    direct = jax.lax.conv_general_dilated(x[..., :8], small[:, :, :8], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     np.testing.assert_allclose(lowered, direct, rtol=1e-4, atol=1e-4)
     assert_like_keras(layers.Conv2D(8, 3), keras.layers.Conv2D(8, 3), x, rtol=1e-4)
 
@@ -90,9 +88,7 @@ def test_global_pooling_equals_keras(name, keepdims):
     assert_like_keras(ours, theirs, images((2, 5, 7, 3)))
 
 
-@pytest.mark.parametrize(
-    "make", [lambda f: layers.Conv2D(4, 3, data_format=f), lambda f: layers.MaxPooling2D(data_format=f)]
-)
+@pytest.mark.parametrize("make", [lambda f: layers.Conv2D(4, 3, data_format=f), lambda f: layers.MaxPooling2D(data_format=f)])
 def test_channels_may_come_first(make):
     x = images((2, 8, 7, 3))
     last, first = make("channels_last"), make("channels_first")

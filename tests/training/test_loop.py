@@ -24,9 +24,7 @@ def net(optimizer, **compiled):
     return model
 
 
-@pytest.mark.parametrize(
-    "optimizer", [lambda: lamina.optimizers.SGD(0.05, momentum=0.9), lambda: lamina.optimizers.Adam(0.01)]
-)
+@pytest.mark.parametrize("optimizer", [lambda: lamina.optimizers.SGD(0.05, momentum=0.9), lambda: lamina.optimizers.Adam(0.01)])
 def test_looped_equals_plain_python(optimizer):
     x, y = regression()
     looped, plain = net(optimizer()), net(optimizer(), run_eagerly=True)

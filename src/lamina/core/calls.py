@@ -10,6 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.frame import eager_state, thread, trace_state
+from lamina.core.host import host_position, rewind_host
+from lamina.core.masks import mask_of, with_mask
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
 
@@ -19,15 +22,21 @@ from lamina.core.variable import Variable
 class RootCall:
     """An outermost call of a layer, with all the calls of layers inside it; losses belong to one."""
 
-    __slots__ = ("layer",)
+    __slots__ = ("depth", "layer", "trace")
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
+        self.depth = len(thread.frames)
+        self.trace = trace_state()
+
+    def is_readable(self) -> bool:
+        """Tells whether its values are known now: those of a raw JAX trace only while that trace runs."""
+        return self.trace == trace_state() or self.trace == eager_state()
 
 
 class _Calls(threading.local):
     def __init__(self) -> None:
-        self.stack: list[tuple[Any, RootCall, bool | None]] = []  # layer, root call, training
+        self.stack: list[tuple[Any, RootCall]] = []
         self.journal: list[Snapshot] = []
         self.undoing = 0
 
@@ -43,13 +52,13 @@ def current_root(layer: Any) -> RootCall:
 # --- casting ---------------------------------------------------------------------------------------------------------
 
 
-def cast_input(value: Any, dtype: np.dtype) -> Any:
-    """Returns arrays as JAX arrays, floating ones in `dtype`, also in structures of them; anything else as it is."""
+def cast_input(value: Any, dtype: np.dtype | None) -> Any:
+    """Returns arrays as JAX arrays, floating ones in `dtype` unless that is None, also in structures; the rest as it is."""
     if isinstance(value, jax.Array):
-        if value.dtype != dtype and jnp.issubdtype(value.dtype, jnp.floating):
+        if dtype is not None and value.dtype != dtype and jnp.issubdtype(value.dtype, jnp.floating):
             mask = mask_of(value)
             value = value.astype(dtype)
-            return value if mask is None else with_mask(value, mask)
+            return value if mask is None else with_mask(value, mask, ())
         return value
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -100,6 +109,10 @@ class CallSignature:
         source = name.removesuffix("_mask")
         return source if source != name and source in self.names else None
 
+    def first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Returns the first argument, given by position or by name."""
+        return args[0] if args else kwargs.get(self.names[0]) if self.names else None
+
     def resolve_training(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], enclosing: bool | None
     ) -> tuple[tuple[Any, ...], bool | None]:
@@ -142,33 +155,6 @@ def call_signature(call: Callable[..., Any]) -> CallSignature:
     return CallSignature(call)
 
 
-# --- masks -----------------------------------------------------------------------------------------------------------
-
-
-def mask_of(value: Any) -> Any:
-    """Returns the mask that an array carries, or the masks of a structure's arrays; None where there is none."""
-    if isinstance(value, (list, tuple)):
-        masks = [mask_of(item) for item in value]
-        return None if all(mask is None for mask in masks) else masks
-    if isinstance(value, dict):
-        by_key = {key: mask_of(item) for key, item in value.items()}
-        return None if all(mask is None for mask in by_key.values()) else by_key
-    return getattr(value, "_lamina_mask", None)
-
-
-def with_mask(value: Any, mask: Any) -> Any:
-    """Returns the value, carrying the mask."""
-    if isinstance(value, (list, tuple)) and isinstance(mask, (list, tuple)):
-        for item, own in zip(value, mask, strict=True):
-            with_mask(item, own)
-    elif isinstance(value, dict) and isinstance(mask, dict):
-        for key, own in mask.items():
-            with_mask(value[key], own)
-    elif mask is not None and isinstance(value, jax.Array):
-        value._lamina_mask = mask  # type: ignore[attr-defined]
-    return value
-
-
 # --- undoing ---------------------------------------------------------------------------------------------------------
 
 
@@ -198,15 +184,15 @@ class Snapshot:
 
 
 class undo_on_error:
-    """Makes a layer, and the layers that were built meanwhile, as they were if the block raises."""
+    """Makes a layer, the layers that were built meanwhile, and the host's randomness as they were if the block raises."""
 
-    __slots__ = ("_layer", "_start")
+    __slots__ = ("_layer", "_position", "_start")
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
 
     def __enter__(self) -> None:
-        self._start = len(calls.journal)
+        self._start, self._position = len(calls.journal), host_position()
         calls.journal.append(Snapshot(self._layer))
         calls.undoing += 1
 
@@ -215,5 +201,6 @@ class undo_on_error:
         if kind is not None:
             while len(calls.journal) > self._start:
                 calls.journal.pop().restore()
+            rewind_host(self._position)
         elif not calls.undoing:
             calls.journal.clear()

@@ -38,7 +38,7 @@ class Configurable:
         if kwargs:
             _refuse_unknown(cls, args, kwargs)
         self = super().__new__(cls)
-        object.__setattr__(self, "_given", (args, kwargs))
+        object.__setattr__(self, "_given", _copied((args, kwargs)))
         return self
 
     def get_config(self) -> dict[str, Any]:
@@ -72,6 +72,15 @@ class Configurable:
                     f"{type(self).__name__} takes *{name}, which a config cannot hold. Write get_config() and from_config()."
                 )
         return arguments
+
+
+def _copied(value: Any) -> Any:
+    """Returns lists, tuples and dicts as new ones, so that a config says what was given whatever becomes of them."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()} if type(value) is dict else value
+    if type(value) in (list, tuple):
+        return type(value)(_copied(item) for item in value)
+    return value
 
 
 def registered_name(cls: type) -> str:
@@ -137,9 +146,7 @@ def deserialize(value: Any) -> Any:
         if {"family", "class_name", "config"} <= set(value):
             base = _families.get(value["family"])
             if base is None:
-                raise ValueError(
-                    f"Unknown family {value['family']!r} in a config. {suggest(str(value['family']), _families)}"
-                )
+                raise ValueError(f"Unknown family {value['family']!r} in a config. {suggest(str(value['family']), _families)}")
             return find_class(base, value["class_name"]).from_config(value["config"])
         return {key: deserialize(item) for key, item in value.items()}
     if type(value) in (list, tuple):

@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.calls import current_root
-from lamina.core.frame import Cell
+from lamina.core.calls import calls, current_root
+from lamina.core.errors import StateError
+from lamina.core.frame import Cell, thread
 from lamina.core.metric import Mean, Metric
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
@@ -49,7 +50,13 @@ class Contributing(Weighted):
 
     def keep_loss(self, value: Any) -> None:
         """Keeps the value of a loss until the next call of the outermost layer."""
-        root = current_root(self)
+        last = self._losses_of_last_call()[0]
+        root = last if not calls.stack and last is not None and last.layer is self else current_root(self)
+        if len(thread.frames) > root.depth and root.layer is not None and calls.stack:
+            raise StateError(
+                f"The layer {self.path!r} adds a loss inside lamina.jit, scan, map, cond, vmap, remat or a gradient, from which "
+                "it cannot be carried out. Return the value from there, and call add_loss with it outside."
+            )
         if root.layer._losses_of_last_call()[0] is not root:
             root.layer._call_losses.write((root, ()))
         of, values = self._losses_of_last_call()
@@ -64,14 +71,15 @@ class Contributing(Weighted):
 
     def _own_losses(self) -> list[Any]:
         root, values = self._losses_of_last_call()
-        current = root is not None and root.layer._losses_of_last_call()[0] is root
+        current = root is not None and root.layer._losses_of_last_call()[0] is root and root.is_readable()
         symbolic = [] if current and values else self._symbolic_losses
         return [*(values if current else ()), *symbolic, *(loss() for loss in self._lasting_losses)]
 
     def _regularize_activity(self, outputs: Any) -> None:
         regularizer = self.activity_regularizer  # type: ignore[attr-defined]
         for output in jax.tree.leaves(outputs):
-            self.keep_loss(regularizer(output) / (output.shape[0] if output.ndim else 1))
+            size = output.shape[0] if output.ndim and isinstance(output.shape[0], int) else 1
+            self.keep_loss(regularizer(output) / max(size, 1))
 
     @property
     def losses(self) -> list[Any]:

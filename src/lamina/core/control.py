@@ -10,10 +10,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lamina.core.errors import StateError
 from lamina.core.frame import Frame
 from lamina.core.lift import run_in_frame
+from lamina.core.masks import masks_of, put_masks
 from lamina.core.variable import Array, Variable
 
 _lanes = itertools.count()
@@ -121,9 +123,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         raise StateError(f"The condition of while_loop writes {wrote[0]!r}; write it in the body.")
     variables = written_by(body_fun, init_val)
     condition, step = _with_state(cond_fun, variables), _with_state(body_fun, variables)
-    value, values = jax.lax.while_loop(
-        lambda c: condition(c[1], c[0])[0], lambda c: step(c[1], c[0]), (init_val, _read(variables))
-    )
+    value, values = jax.lax.while_loop(lambda c: condition(c[1], c[0])[0], lambda c: step(c[1], c[0]), (init_val, _read(variables)))
     _assign(variables, values)
     return value
 
@@ -173,15 +173,17 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: 
     >>> lamina.vmap(lambda x, y: x @ y)(jnp.ones((5, 3)), jnp.ones((5, 3)))
     Array([3., 3., 3., 3., 3.], dtype=float32)
     """
+    name = axis_name if axis_name is not None else f"lane_{next(_lanes)}"
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         written: list[Variable] = []
-        name = axis_name if axis_name is not None else f"lane_{next(_lanes)}"
+        differing: list[Variable] = []
 
         def lane(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Array]]:
             out, wrote, new = run_in_frame(Frame(lane=name), f, *args, **kwargs)
             written[:] = wrote
+            differing[:] = [v for v, a in zip(wrote, new, strict=True) if getattr(a, "batch_dim", None) is not None]
             return out, new
 
         axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
@@ -190,7 +192,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: 
             out, new = mapped(args, kwargs)
         except ValueError as error:
             if written and "out_axes" in str(error):
-                paths = ", ".join(repr(variable.path) for variable in written)
+                paths = ", ".join(repr(variable.path) for variable in differing)
                 raise StateError(
                     f"Inside vmap a value that differs between the lanes was written to one of the variables {paths}. "
                     "Return it from the function, reduce it over the lanes, and assign it outside."
@@ -207,19 +209,30 @@ def remat(f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
 
     Args:
         f: any function.
-        options: what `jax.checkpoint` takes besides: `policy`, `prevent_cse`, ...
+        options: what `jax.checkpoint` takes besides: `policy`, `prevent_cse`, ... Arguments that are no arrays are static
+            by themselves, so `static_argnums` is not needed.
     """
+    options.pop("static_argnums", None)
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         written: list[Variable] = []
 
-        def pure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Array]]:
+        leaves, tree = jax.tree.flatten((args, kwargs))
+        traced = [isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves]
+        masks = masks_of(leaves)
+
+        def pure(arrays: list[Any]) -> tuple[Any, list[Array]]:
+            remaining = iter(arrays)
+            filled = [next(remaining) if is_array else leaf for leaf, is_array in zip(leaves, traced, strict=True)]
+            put_masks(filled, masks)
+            args, kwargs = jax.tree.unflatten(tree, filled)
             out, wrote, new = run_in_frame(Frame(), f, *args, **kwargs)
             written[:] = wrote
             return out, new
 
-        out, new = jax.checkpoint(pure, **options)(args, kwargs)
+        arrays = [leaf for leaf, is_array in zip(leaves, traced, strict=True) if is_array]
+        out, new = jax.checkpoint(pure, **options)(arrays)
         _assign(written, new)
         return out
 

@@ -31,10 +31,8 @@ class DTypePolicy(Configurable, family="dtype_policies"):
     def __init__(self, name: str) -> None:
         if name not in _MIXED and name not in _PLAIN:
             raise ValueError(f"Unknown dtype policy {name!r}. {suggest(str(name), [*_MIXED, *_PLAIN])}")
-        if name == "float64" and not jax.config.read("jax_enable_x64"):
-            raise ValueError(
-                "The policy 'float64' needs jax.config.update('jax_enable_x64', True) at the start of the program."
-            )
+        if name == "float64" and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+            raise ValueError("The policy 'float64' needs jax.config.update('jax_enable_x64', True) at the start of the program.")
         self.name = name
         self.compute_dtype = _MIXED.get(name, name)
         self.variable_dtype = "float32" if name in _MIXED else name

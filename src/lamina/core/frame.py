@@ -26,15 +26,16 @@ def _reader() -> Any:
 
 
 @functools.cache
-def _eager_state() -> Any:
+def eager_state() -> Any:
+    """Returns what `trace_state` returns where no trace is running."""
     found: list[Any] = []  # a new thread runs no trace, whatever this one is doing
-    thread = threading.Thread(target=lambda: found.append(_trace_state()))
+    thread = threading.Thread(target=lambda: found.append(trace_state()))
     thread.start()
     thread.join()
     return found[0]
 
 
-def _trace_state() -> Any:
+def trace_state() -> Any:
     """Returns what tells one running trace from another, and from plain eager code."""
     return _reader()()
 
@@ -45,7 +46,8 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.concrete = False
-        self.autocast: Any = None
+        self.autocast: Any = None  # the dtype in which weights are read
+        self.training: bool | None = None  # that of the running call of a layer
 
 
 thread = _Thread()
@@ -75,9 +77,7 @@ class Cell:
     def write(self, value: Any) -> None:
         """Puts the value in the innermost frame, or in the cell where no frame is open."""
         if thread.frames:
-            frame = thread.frames[-1]
-            frame.values[self] = value
-            frame.written[self] = None
+            thread.frames[-1].put(self, value)
         else:
             self._value = value
 
@@ -92,7 +92,7 @@ class Frame:
         lane: inside `vmap`, the name of the mapped axis; random draws fold in the position along it.
     """
 
-    __slots__ = ("lane", "owned", "reads", "trace", "values", "written")
+    __slots__ = ("lane", "log", "owned", "reads", "trace", "values", "written")
 
     def __init__(
         self,
@@ -104,12 +104,30 @@ class Frame:
     ) -> None:
         self.values: dict[Any, Any] = dict(values)
         self.written: dict[Cell, None] = {}
+        self.log: list[tuple[Cell, Any, bool]] = []  # what each write replaced, for `undo`
         self.reads: dict[Cell, None] | None = {} if log_reads else None
         self.owned = None if owned is None else set(owned)
         self.lane = lane
 
+    def put(self, cell: Cell, value: Any) -> None:
+        """Gives a cell a value inside."""
+        self.log.append((cell, self.values.get(cell, _MISSING), cell in self.written))
+        self.values[cell] = value
+        self.written[cell] = None
+
+    def undo(self, since: int) -> None:
+        """Takes back the writes since the log had that length."""
+        while len(self.log) > since:
+            cell, before, was_written = self.log.pop()
+            if before is _MISSING:
+                del self.values[cell]
+            else:
+                self.values[cell] = before
+            if not was_written:
+                del self.written[cell]
+
     def __enter__(self) -> Self:
-        self.trace = _trace_state()
+        self.trace = trace_state()
         thread.frames.append(self)
         return self
 
@@ -138,7 +156,7 @@ class Transaction:
 def concrete() -> Iterator[None]:
     """Hides all frames and computes at once, so that state made by `build` is concrete although a trace is running."""
     frames, was, autocast = thread.frames, thread.concrete, thread.autocast
-    thread.frames, thread.concrete, thread.autocast = [], True, None
+    thread.frames, thread.concrete, thread.autocast = (frames if was else []), True, None
     try:
         with jax.ensure_compile_time_eval():
             yield
@@ -151,25 +169,29 @@ def open_frames() -> list[Frame]:
     return thread.frames
 
 
-def refuse_leak(label: str, cell: Cell, value: Any) -> None:
+def in_trace() -> bool:
+    """Tells whether a JAX trace is running, so that new values may only be known while it lasts."""
+    return trace_state() != eager_state()
+
+
+def refuse_leak(cell: Any, value: Any) -> None:
     """Raises StateError if `value`, written to `cell` now, would be lost or would outlive the trace that it belongs to."""
-    traced = isinstance(value, jax.core.Tracer)
     if thread.frames:
         frame = thread.frames[-1]
-        if traced and frame.trace != _trace_state():
+        if frame.trace != trace_state():
             raise StateError(
-                f"{label} was written inside a raw JAX transformation (jax.lax.scan, jax.lax.cond, jax.grad, ...), from which "
+                f"{cell.label} was written inside a raw JAX transformation (jax.lax.scan, jax.lax.cond, jax.grad, ...), from which "
                 "its new value cannot be carried out. Use the one that knows about state: lamina.scan, lamina.cond, "
                 "lamina.while_loop, lamina.fori_loop, lamina.map, lamina.vmap, lamina.remat, lamina.grad."
             )
         if frame.owned is not None and cell not in frame.owned:
             raise StateError(
-                f"{label} was written inside a function that was lifted without it. Add it to the variables given to "
+                f"{cell.label} was written inside a function that was lifted without it. Add it to the variables given to "
                 "lamina.lift, or use lamina.jit, which finds them by itself."
             )
-    elif traced or (not thread.concrete and _trace_state() != _eager_state()):
+    elif isinstance(value, jax.core.Tracer) or (not thread.concrete and trace_state() != eager_state()):
         raise StateError(
-            f"{label} was written inside a raw JAX transformation (jax.jit, jax.grad, jax.lax.scan, ...), from which its new "
+            f"{cell.label} was written inside a raw JAX transformation (jax.jit, jax.grad, jax.lax.scan, ...), from which its new "
             "value cannot be carried out. Use lamina.jit, lamina.value_and_grad or lamina.scan, which know about state, or "
             "layer.stateless_call, which takes and returns it."
         )

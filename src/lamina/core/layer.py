@@ -3,15 +3,15 @@
 `Layer.__call__` is the pipeline of a layer call; each of its steps is one function, here or in `lamina.core.calls`.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
 
-from lamina import constraints, initializers, regularizers
+from lamina import regularizers
 from lamina.core import dtypes
+from lamina.core.building import build_once, shapes_for, shapes_of
 from lamina.core.calls import (
     CallSignature,
     call_signature,
@@ -19,19 +19,18 @@ from lamina.core.calls import (
     cast_input,
     current_root,
     has_symbolic,
-    mask_of,
     undo_on_error,
-    with_mask,
 )
 from lamina.core.config import constructor_arguments, unknown_argument
 from lamina.core.contributions import Contributing
 from lamina.core.errors import describe, show_shape, user_line
-from lamina.core.frame import Cell, Transaction, concrete, thread
+from lamina.core.frame import Cell, Transaction, thread
 from lamina.core.input_spec import check_inputs
 from lamina.core.lift import lift
+from lamina.core.masks import any_masks, mask_of, with_mask
 from lamina.core.naming import snake_case, unique_name
-from lamina.core.symbolic import Node, ShapeSpec, SymbolicTensor, abstract_call, public_shape, record
-from lamina.core.variable import Array, Variable, check_name, check_shape
+from lamina.core.symbolic import Node, ShapeSpec, SymbolicTensor, abstract_call, record, settled
+from lamina.core.variable import Array, Variable, check_name
 
 
 class Layer(Contributing, family="layers"):
@@ -73,6 +72,7 @@ class Layer(Contributing, family="layers"):
 
     supports_masking: bool = False
     input_spec: Any = None
+    casts_inputs: ClassVar[bool] = True  # whether floating inputs are cast to the compute dtype
     _signature: ClassVar[CallSignature]
     _computes_mask: ClassVar[bool] = False
     _has_build: ClassVar[bool] = False
@@ -92,7 +92,7 @@ class Layer(Contributing, family="layers"):
         cls._computes_mask = cls.compute_mask is not Layer.compute_mask
         if "build" in vars(cls):
             cls._has_build = True
-            cls.build = _build_once(vars(cls)["build"])  # type: ignore[method-assign]
+            cls.build = build_once(vars(cls)["build"])  # type: ignore[method-assign]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Makes what every layer has, so that attributes can be set before `super().__init__()` is called."""
@@ -143,13 +143,13 @@ class Layer(Contributing, family="layers"):
             input_shapes: the shape of each input; None in it is an unknown size. One structure of shapes stands for one
                 structure of inputs.
         """
-        if self.built:
+        if self.built or self._building:  # a build that a subclass defines may end with super().build(...)
             return
         if not input_shapes:
             self.built = True
             return
         self._check_ready()
-        abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {})
+        abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs. Every layer that is called defines it."""
@@ -173,7 +173,7 @@ class Layer(Contributing, family="layers"):
         (None, 7)
         """
         self._check_ready()
-        outputs = abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {})
+        outputs = abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
         return jax.tree.map(lambda spec: spec.shape, outputs)
 
     def _symbolic(self, shapes: Any) -> Any:
@@ -198,16 +198,18 @@ class Layer(Contributing, family="layers"):
 
     def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs the call inside what surrounds it: the stack of calls, the dtype that weights are read in, the errors."""
-        stack, autocast = calls.stack, thread.autocast
-        _, root, training = stack[-1] if stack else (None, current_root(self), None)
+        stack, autocast, training = calls.stack, thread.autocast, thread.training
+        root, frame = current_root(self), thread.frames[-1]
+        written = len(frame.log)
         if not stack:
             self._forget_losses()
         try:
-            args = tuple([cast_input(arg, self._compute_dtype) for arg in args])
+            dtype = self._compute_dtype if self.casts_inputs else None
+            args = tuple([cast_input(arg, dtype) for arg in args])
             for key in kwargs:
-                kwargs[key] = cast_input(kwargs[key], self._compute_dtype)
-            args, training = self._signature.resolve_training(args, kwargs, training)
-            stack.append((self, root, training))
+                kwargs[key] = cast_input(kwargs[key], dtype)
+            args, thread.training = self._signature.resolve_training(args, kwargs, training)
+            stack.append((self, root))
             try:
                 if self.built:
                     return self._compute(args, kwargs)
@@ -216,17 +218,20 @@ class Layer(Contributing, family="layers"):
             finally:
                 stack.pop()
                 thread.autocast = autocast
+                thread.training = training
         except Exception as error:
+            frame.undo(written)
             self._explain(error, args, kwargs)
             raise
 
     def _compute_first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The first call: builds the layer from the shapes of its inputs, or by the call itself."""
         self.children()  # adopts them, so that their paths are known from here on
-        shapes = _shapes(args, kwargs, self._signature)
+        shapes = settled(shapes_of(args, kwargs, self._signature))
         if self._has_build:
-            check_inputs(self.input_spec, args[0], self) if self.input_spec is not None and args else None
-            self.build(*_for_build(type(self).build, shapes))
+            if self.input_spec is not None:
+                check_inputs(self.input_spec, self._signature.first(args, kwargs), self)
+            self.build(*shapes_for(type(self).build, shapes))
         outputs = self._compute(args, kwargs)
         if not self.built:
             self.built = True
@@ -235,27 +240,30 @@ class Layer(Contributing, family="layers"):
 
     def _compute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The steps of every call: check the inputs, find the masks, compute, regularise, pass the mask on."""
-        if self.input_spec is not None and args:
-            check_inputs(self.input_spec, args[0], self)
         signature = self._signature
+        if self.input_spec is not None:
+            check_inputs(self.input_spec, signature.first(args, kwargs), self)
         if signature.masks:
             signature.resolve_masks(args, kwargs)
         thread.autocast = self._autocast
         outputs = self.call(*args, **kwargs)
-        if isinstance(outputs, Variable):
-            outputs = outputs.value
+        if isinstance(outputs, (Variable, list, tuple, dict)):
+            outputs = jax.tree.map(lambda leaf: leaf, outputs)  # variables become their values
         if self.activity_regularizer is not None:
             self._regularize_activity(outputs)
-        if self._computes_mask or self.supports_masking:
-            self._pass_mask(args, kwargs, outputs)
-        return outputs
+        return self._pass_mask(args, kwargs, outputs) if self._computes_mask or any_masks() else outputs
 
-    def _pass_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
-        inputs = args[0] if args else next(iter(kwargs.values()), None)
+    def _pass_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
+        """Puts the mask that `compute_mask` gives on the outputs; parts of composite layers may have put one on already."""
+        inputs = self._signature.first(args, kwargs)
         mask = kwargs.get("mask")
         mask = mask_of(inputs) if mask is None else mask
-        if mask is not None or self._computes_mask:
-            with_mask(outputs, self.compute_mask(inputs, mask))
+        held = [leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, jax.Array)]
+        if self._computes_mask or (self.supports_masking and mask is not None):
+            return with_mask(outputs, self.compute_mask(inputs, mask), held)
+        if not self.supports_masking and isinstance(outputs, jax.Array) and any(outputs is array for array in held):
+            return with_mask(outputs, None, held)
+        return outputs
 
     def _connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Records a call on symbolic tensors."""
@@ -267,9 +275,12 @@ class Layer(Contributing, family="layers"):
                 self.compute_output_shape(*shapes),
                 is_leaf=lambda leaf: isinstance(leaf, tuple),
             )
-        outputs = record(self, args, kwargs, outputs)
+        outputs = record(self, args, kwargs, outputs, self._attempt)
         self._nodes.append(next(leaf.node for leaf in jax.tree.leaves(outputs)))
         return outputs
+
+    def _attempt(self) -> undo_on_error:
+        return undo_on_error(self)
 
     def _explain(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Adds to an error, once, which layer it came from, how that was called and built, and the user's lines."""
@@ -287,78 +298,6 @@ class Layer(Contributing, family="layers"):
     def _note_built(self, shapes: tuple[Any, ...]) -> None:
         text = ", ".join(show_shape(s) if isinstance(s, tuple) else str(s) for s in shapes)
         self._built_with = (text, user_line())
-
-    # --- weights -----------------------------------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        shape_or_name: Any = None,
-        /,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        name: str | None = None,
-        *,
-        shape: Any = None,
-    ) -> Variable:
-        """Creates a weight of this layer. Assign it to an attribute: that names it.
-
-        Args:
-            shape_or_name: its sizes, the same as `shape`; or its name, the same as `name`.
-            initializer: by default `glorot_uniform` for floating dtypes and `zeros` for others.
-            dtype: by default the layer's `variable_dtype`.
-            trainable: whether gradients update it.
-            autocast: whether it is read in the compute dtype of a mixed policy.
-            regularizer: its penalty is one of the layer's losses.
-            constraint: applied after each update.
-            name: an explicit name; by default the attribute's.
-            shape: its sizes; a scalar by default.
-
-        Raises:
-            ValueError: for unknown or negative sizes, or a name that another weight of this layer has.
-        """
-        self._check_ready()
-        if isinstance(shape_or_name, str):
-            name = shape_or_name
-        elif shape_or_name is not None:
-            shape = shape_or_name
-        whose = f"A weight of the layer {self.path!r}" if name is None else f"The weight {name!r} of the layer {self.path!r}"
-        sizes = check_shape(() if shape is None else shape, whose)
-        if name is not None:
-            taken = next((v for v in self.own_variables() if v._name == name), None)
-            if taken is not None:
-                raise ValueError(
-                    f"The layer {self.path!r} already has a weight with the name {name!r}: {taken!r}. The new one, of shape "
-                    f"{show_shape(sizes)}, needs another name, or none: then it takes the attribute that it is assigned to."
-                )
-        dtype = jnp.dtype(dtype or self.variable_dtype)
-        initializer = initializers.get(initializer) or _default_initializer(dtype)
-        variable = Variable(
-            initializer,
-            shape=sizes,
-            dtype=dtype,
-            trainable=trainable,
-            name=name,
-            constraint=constraints.get(constraint),
-            regularizer=regularizers.get(regularizer),
-            autocast=autocast,
-        )
-        variable.adopt(self)
-        self._unassigned.append(variable)
-        return variable
-
-    def _owned(self) -> Any:
-        yield from super()._owned()
-        for variable in self._unassigned:
-            yield "weight", variable
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if isinstance(value, Variable) and value.parent is self and self._unassigned:
-            vars(self)["_unassigned"] = [variable for variable in self._unassigned if variable is not value]
 
     # --- properties --------------------------------------------------------------------------------------------------
 
@@ -453,58 +392,4 @@ class Layer(Contributing, family="layers"):
         return {**config, **{key: value for key, value in base.items() if known is None or key in known}}
 
 
-def _build_once(build: Callable[..., None]) -> Callable[..., None]:
-    """Makes a class's `build` run once, on concrete values, and leave the layer as it was if it fails."""
-
-    @functools.wraps(build)
-    def build_once(self: Layer, *input_shapes: Any, **kwargs: Any) -> None:
-        if self._building:  # a call of super().build(...)
-            build(self, *input_shapes, **kwargs)
-        elif not self.built:
-            self._check_ready()
-            shapes = tuple(_tuples(shape) for shape in input_shapes)
-            with undo_on_error(self), concrete():
-                self._building = True
-                build(self, *shapes, **{key: _tuples(shape) for key, shape in kwargs.items()})
-                self._building = False
-                self.built = True
-                self._note_built((*shapes, *kwargs.values()))
-
-    return build_once
-
-
 Layer._signature = call_signature(Layer.call)
-
-
-def _default_initializer(dtype: Any) -> Any:
-    return initializers.get("glorot_uniform" if dtypes.is_floating(dtype) else "zeros")
-
-
-def _tuples(shapes: Any) -> Any:
-    """Returns a shape, or each shape of a structure, as a tuple."""
-    if isinstance(shapes, dict):
-        return {key: _tuples(shape) for key, shape in shapes.items()}
-    if isinstance(shapes, (list, tuple)):
-        if any(isinstance(item, (list, tuple, dict)) for item in shapes):
-            return type(shapes)(_tuples(item) for item in shapes)
-        return tuple(shapes)
-    return shapes
-
-
-def _shapes(args: tuple[Any, ...], kwargs: dict[str, Any], signature: CallSignature) -> dict[str, Any]:
-    """Returns the shapes of the arguments that are arrays or structures of arrays, by name."""
-    named = [*zip([*signature.names, *(f"input_{i}" for i in range(len(args)))], args, strict=False), *kwargs.items()]
-    return {
-        name: jax.tree.map(lambda x: public_shape(x.shape), value)
-        for name, value in named
-        if (leaves := jax.tree.leaves(value)) and all(hasattr(leaf, "shape") for leaf in leaves)
-    }
-
-
-def _for_build(build: Callable[..., None], shapes: dict[str, Any]) -> list[Any]:
-    """Returns the shapes that a `build` takes: by the arguments' names (`query_shape`), else in order."""
-    names = call_signature(build).names
-    if names and all(name.removesuffix("_shape") in shapes for name in names):
-        return [shapes[name.removesuffix("_shape")] for name in names]
-    given = list(shapes.values())
-    return given if not names else given[: len(names)]

@@ -3,13 +3,16 @@
 import functools
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.frame import Cell, Frame, thread
+from lamina.core.frame import Cell, Frame, in_trace, thread
+from lamina.core.masks import any_masks, masks_of, put_masks
+from lamina.core.naming import next_serial
 from lamina.core.variable import Array, Variable
 
 
@@ -38,6 +41,9 @@ def lift(function: Callable[..., Any], variables: Sequence[Variable]) -> Callabl
         if len(values) != len(variables):
             raise ValueError(f"{len(variables)} values were expected, one for each variable, not {len(values)}.")
         given = [jnp.asarray(value, variable.dtype) for variable, value in zip(variables, values, strict=True)]
+        for variable, value in zip(variables, given, strict=True):
+            if variable.shape != value.shape:
+                raise ValueError(f"{variable.label} has shape {variable.shape}; the value given for it has {value.shape}.")
         with Frame(zip(variables, given, strict=True), owned=variables) as frame:
             out = _values(function(*args, **kwargs))
             return out, [frame.values[variable] for variable in variables]
@@ -62,9 +68,7 @@ def touched_by(function: Callable[..., Any], *args: Any) -> tuple[Any, list[Vari
     return out, variables_in(frame.reads), variables_in(frame.written)
 
 
-def run_in_frame(
-    frame: Frame, function: Callable[..., Any], *args: Any, **kwargs: Any
-) -> tuple[Any, list[Variable], list[Array]]:
+def run_in_frame(frame: Frame, function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Variable], list[Array]]:
     """Runs a function in a frame and returns its result, the variables that it wrote, and their new values."""
     with frame:
         out = _values(function(*args, **kwargs))
@@ -102,9 +106,7 @@ def donatable(arrays: list[Array]) -> list[Array]:
     """Returns the arrays with a copy in place of each that somebody besides its variable holds, so that donation is safe."""
     if not arrays or max(map(sys.getrefcount, arrays)) <= _OWN:
         return arrays
-    return [
-        jnp.copy(array) if count > _OWN else array for array, count in zip(arrays, map(sys.getrefcount, arrays), strict=True)
-    ]
+    return [jnp.copy(array) if count > _OWN else array for array, count in zip(arrays, map(sys.getrefcount, arrays), strict=True)]
 
 
 class Compiled:
@@ -114,7 +116,27 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function = function
         self.static_argnums, self.static_argnames = _static(function, static_argnums, static_argnames)
+        self._traced = False
+        self._bound: weakref.WeakKeyDictionary[Any, Compiled] = weakref.WeakKeyDictionary()
         self._settle((), ())
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Makes a function in a class body a method: compiled for each instance by itself."""
+        if instance is None:
+            return self
+        if instance not in self._bound:
+            reference = weakref.ref(instance)
+
+            @functools.wraps(self.function)
+            def method(*args: Any, **kwargs: Any) -> Any:
+                return self.function(reference(), *args, **kwargs)
+
+            del method.__wrapped__
+            bound = Compiled(method, (), ())
+            bound.static_argnums, bound.static_argnames = tuple(n - 1 for n in self.static_argnums), self.static_argnames
+            bound.expect((), ())
+            self._bound[instance] = bound
+        return functools.partial(_call_method, self._bound[instance], instance)
 
     def expect(self, read: Sequence[Variable], written: Sequence[Variable]) -> None:
         """Says which variables the function reads and writes, so that one trace is enough."""
@@ -125,49 +147,65 @@ class Compiled:
         """Makes the program for a known set of variables; its trace raises _Found if the function touches others."""
         known_read, known_written = {*read, *written}, set(written)
 
-        def pure(given: list[Array], kept: list[Array], *args: Any, **kwargs: Any) -> tuple[Any, list[Array]]:
+        first = not self._traced
+
+        def pure(
+            given: list[Array], kept: list[Array], _: Any, masks: dict[int, Any], *args: Any, **kwargs: Any
+        ) -> tuple[Any, list[Array]]:
+            start = next_serial()
+            if masks:
+                put_masks(jax.tree.leaves((args, kwargs)), masks)
             values = dict(zip(written + read, given + kept, strict=True))
             frame = Frame(values, log_reads=True)
             with frame:
                 out = _values(self.function(*args, **kwargs))
-            new_read = [v for v in variables_in(frame.reads) if v not in known_read]
-            new_written = [v for v in variables_in(frame.written) if v not in known_written]
+            # A variable that this trace has made belongs to a layer that was built, or, made once more, to this call alone.
+            outside = [v for v in variables_in(frame.reads) + variables_in(frame.written) if first or v._serial < start]
+            new_read = [v for v in outside if v not in known_read and v in (frame.reads or ())]
+            new_written = [v for v in outside if v not in known_written and v in frame.written]
             if new_read or new_written:
                 raise _Found(new_read, new_written)
             return out, [frame.values[variable] for variable in written]
 
         pure.__name__ = getattr(self.function, "__name__", "function")  # what profiles and logs show
-        program = jax.jit(
-            pure,
-            donate_argnums=0,
-            static_argnums=tuple(n + 2 for n in self.static_argnums),
-            static_argnames=self.static_argnames,
-        )
-        self._program = (read, written, program)
+        # Only plain calls donate: a gradient may need what was read, and a frame may go back to it.
+        static = (2, *(n + 4 for n in self.static_argnums))
+        compiled = functools.partial(jax.jit, pure, static_argnums=static, static_argnames=self.static_argnames)
+        self._program = (read, written, compiled(donate_argnums=0), compiled())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        masks = masks_of(jax.tree.leaves((args, kwargs))) if any_masks() else {}
         while True:
-            read, written, program = self._program
-            if thread.frames:
-                kept = [variable.read() for variable in read]
-                given = donatable([variable.read() for variable in written])
+            read, written, donating, keeping = self._program
+            if thread.frames or in_trace() or jax.config.jax_debug_nans:  # type: ignore[attr-defined]
+                program = keeping
+                kept, given = [variable.read() for variable in read], [variable.read() for variable in written]
+                if written and not thread.frames and in_trace():
+                    written[0].check(given[0])
             else:
+                program = donating
                 kept = [variable._value for variable in read]
                 given = donatable([variable._value for variable in written])
             try:
-                out, new = program(given, kept, *args, **kwargs)
+                out, new = program(given, kept, (thread.training, thread.autocast), masks, *args, **kwargs)
             except _Found as found:
+                self._traced = True
                 new_read, new_written = found.read, found.written
             else:
                 break
             self.expect((*read, *new_read), (*written, *new_written))
-        if thread.frames or (new and isinstance(new[0], jax.core.Tracer)):
+        if thread.frames or in_trace():
             for variable, value in zip(written, new, strict=True):
                 variable.assign(value)
         else:
             for variable, value in zip(written, new, strict=True):
                 variable._value = value
         return out
+
+
+def _call_method(bound: Compiled, instance: Any, *args: Any, **kwargs: Any) -> Any:
+    """Calls a compiled method; holds the instance, which the method itself knows only weakly."""
+    return bound(*args, **kwargs)
 
 
 def _static(
@@ -193,7 +231,8 @@ def jit(
     """Compiles a function that may read and write variables.
 
     The variables that it touches are found by one trace, whose results are thrown away; those that it writes are donated,
-    so their memory is used again. An array that somebody else still holds is never donated.
+    so their memory is used again. An array that somebody else still holds is never donated. (A program that fails on the
+    device while it runs, because a callback raises or memory runs out, takes what was donated to it along.)
 
     Args:
         function: any function of arrays (and structures of arrays).
@@ -252,9 +291,12 @@ def value_and_grad(
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         written: list[Variable] = []
-        targets, tree = jax.tree.flatten(wrt, is_leaf=lambda leaf: isinstance(leaf, Variable))
+        masks = masks_of(jax.tree.leaves(args))
+        wanted, tree = jax.tree.flatten(wrt, is_leaf=lambda leaf: isinstance(leaf, Variable))
+        targets = list(dict.fromkeys(wanted))
 
         def pure(values: Any, *args: Any) -> tuple[Any, Any]:
+            put_masks(jax.tree.leaves(args), masks)
             frame = Frame(zip(targets, values, strict=True) if targets else ())
             out, wrote, new = run_in_frame(frame, function, *args, **kwargs)
             written[:] = wrote
@@ -263,12 +305,14 @@ def value_and_grad(
 
         values = [target.read() for target in targets]
         if wrt is None:
-            positions = (argnums + 1,) if isinstance(argnums, int) else tuple(n + 1 for n in argnums)
+            numbers = (argnums,) if isinstance(argnums, int) else argnums
+            positions = tuple(n % len(args) + 1 if -len(args) <= n < len(args) else n + 1 for n in numbers)
             (value, (aux, new)), grads = jax.value_and_grad(pure, positions, has_aux=True)([], *args)
             grads = grads[0] if isinstance(argnums, int) else grads
         else:
             (value, (aux, new)), grads = jax.value_and_grad(pure, has_aux=True)(values, *args)
-            grads = jax.tree.unflatten(tree, grads)
+            by_target = dict(zip(targets, grads, strict=True))
+            grads = jax.tree.unflatten(tree, [by_target[target] for target in wanted])
         for variable, array in zip(written, new, strict=True):
             variable.assign(array)
         return ((value, aux) if has_aux else value), grads
@@ -306,8 +350,6 @@ def check_wrt(wrt: Any) -> None:
         )
     for target in targets:
         if not isinstance(target, Variable):
-            raise TypeError(
-                f"wrt takes variables, not {target!r}. For gradients of arguments leave wrt out and use argnums."
-            )
+            raise TypeError(f"wrt takes variables, not {target!r}. For gradients of arguments leave wrt out and use argnums.")
         if not jnp.issubdtype(target.dtype, jnp.inexact):
             raise TypeError(f"{target!r} cannot be differentiated with respect to: it is not of a floating dtype.")

@@ -5,9 +5,12 @@ call as a `Node`, whose outputs are new symbolic tensors. What their shapes are 
 abstractly (`abstract_call`), so nothing needs a shape rule of its own.
 """
 
+import contextlib
 import functools
 import itertools
 import operator
+import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -40,7 +43,7 @@ class SymbolicTensor:
         node: the call that made it, or None for an input.
     """
 
-    __slots__ = ("__weakref__", "_keras_mask", "dtype", "name", "node", "shape")
+    __slots__ = ("__weakref__", "dtype", "name", "node", "shape")
 
     def __init__(self, shape: Sequence[Size], dtype: Any = "float32", name: str | None = None, node: "Node | None" = None):
         self.shape: Shape = tuple(shape)
@@ -74,12 +77,6 @@ class SymbolicTensor:
         raise TypeError(
             f"{self!r} has no numbers, so NumPy cannot take it. Use the functions of lamina.ops, or write a layer whose "
             "call() does the computation."
-        )
-
-    def __jax_array__(self) -> jax.Array:
-        raise TypeError(
-            f"{self!r} has no numbers, so jax.numpy cannot take it. Use the same function of lamina.ops, or write a layer "
-            "whose call() does the computation."
         )
 
     __array_priority__ = 200
@@ -152,10 +149,18 @@ def _public_size(size: Any) -> Size:
         text = str(size)
     except Exception:  # jax's own error for a symbolic size that has no constant value
         text = str(size)
-    return None if "_batch" in text or "_axis" in text else text
+    return None if re.search(r"\b_(batch|axis\d+)\b", text) else text
 
 
-def abstract_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+Attempt = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+def abstract_call(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    attempt: Attempt = contextlib.nullcontext,
+) -> Any:
     """Runs a call without numbers and returns its outputs as `jax.ShapeDtypeStruct`s with public shapes.
 
     Unknown sizes are symbolic dimensions; where the call cannot be traced with those, two stand-in sizes in turn tell
@@ -165,14 +170,13 @@ def abstract_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         function: what to call.
         args: positional arguments; symbolic tensors stand for arrays.
         kwargs: keyword arguments, likewise.
+        attempt: makes a context that undoes, where it is left by an exception, what the call builds.
     """
     leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=_is_tensor)
     tensors = [leaf for leaf in leaves if isinstance(leaf, SymbolicTensor)]
 
     def run(size_of: Callable[[Size, int], Any]) -> Any:
-        specs = [
-            jax.ShapeDtypeStruct(tuple(size_of(size, axis) for axis, size in enumerate(t.shape)), t.dtype) for t in tensors
-        ]
+        specs = [jax.ShapeDtypeStruct(tuple(size_of(size, axis) for axis, size in enumerate(t.shape)), t.dtype) for t in tensors]
 
         def traced(arrays: list[jax.Array]) -> Any:
             remaining = iter(arrays)
@@ -189,14 +193,69 @@ def abstract_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         return jax.tree.map(lambda spec: ShapeSpec(public_shape(spec.shape), spec.dtype), run(_symbolic_size))
     except Exception as error:
         try:
-            first, second = (run(_stand_in(tensors, size)) for size in _STAND_INS)
+            first, second = (_measure(functools.partial(run, _stand_in(tensors, size)), attempt) for size in _STAND_INS)
+            outputs, asked = (_what_agrees(a, b) for a, b in zip(first, second, strict=True))
         except Exception:
             raise error from None
-        return jax.tree.map(
-            lambda a, b: ShapeSpec(tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)), a.dtype),
-            first,
-            second,
-        )
+        if asked:
+            _asked.answers = iter(asked)
+            try:
+                run(_stand_in(tensors, _STAND_INS[0]))
+            finally:
+                _asked.answers = None
+        return outputs
+
+
+class _Asked(threading.local):
+    """The shapes that calls with stand-in sizes have asked for, so that none of those ends up in a weight."""
+
+    def __init__(self) -> None:
+        self.log: list[Any] | None = None
+        self.answers: Any = None
+
+
+_asked = _Asked()
+
+
+def settled(shapes: Any) -> Any:
+    """Returns shapes that something is built for, with None for the sizes that only stand in for unknown ones.
+
+    Args:
+        shapes: a structure of sizes.
+    """
+    if _asked.log is not None:
+        _asked.log.append(shapes)
+    return shapes if _asked.answers is None else next(_asked.answers)
+
+
+class _Measured(Exception):
+    pass
+
+
+def _measure(run: Callable[[], Any], attempt: Attempt) -> tuple[Any, list[Any]]:
+    """Runs a call with stand-in sizes; returns the shapes of its outputs and those it asked for, and undoes what it built."""
+    log: list[Any] = []
+    _asked.log = log
+    outputs = None
+    try:
+        with attempt():
+            outputs = run()
+            raise _Measured
+    except _Measured:
+        return jax.tree.map(lambda spec: ShapeSpec(spec.shape, spec.dtype), outputs), log
+    finally:
+        _asked.log = None
+
+
+def _what_agrees(first: Any, second: Any) -> Any:
+    """Returns two structures of sizes as one, with None for the sizes in which they differ."""
+
+    def merge(a: Any, b: Any) -> Any:
+        if isinstance(a, ShapeSpec):
+            return ShapeSpec(_what_agrees(a.shape, b.shape), a.dtype)
+        return a if a == b else None
+
+    return jax.tree.map(merge, first, second, is_leaf=lambda leaf: leaf is None)
 
 
 def _stand_in(tensors: list[SymbolicTensor], base: int) -> Callable[[Size, int], int]:
@@ -223,7 +282,13 @@ def _arrays_only(outputs: Any) -> Any:
 # --- recording -------------------------------------------------------------------------------------------------------
 
 
-def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any = None) -> Any:
+def record(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    outputs: Any = None,
+    attempt: Attempt = contextlib.nullcontext,
+) -> Any:
     """Records a call on symbolic tensors and returns its outputs as symbolic tensors.
 
     Args:
@@ -231,9 +296,10 @@ def record(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         args: positional arguments.
         kwargs: keyword arguments.
         outputs: the outputs' shapes and dtypes, where they are known; else the call is run abstractly.
+        attempt: see `abstract_call`.
     """
     if outputs is None:
-        outputs = abstract_call(function, args, kwargs)
+        outputs = abstract_call(function, args, kwargs, attempt)
     node = Node(function, args, kwargs)
     node.outputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype, node=node), outputs)
     return node.outputs
@@ -301,9 +367,7 @@ def order_of_calls(wanted: Iterable[SymbolicTensor], given: Iterable[SymbolicTen
         if tensor in given or tensor.node in order:
             continue
         if tensor.node is None:
-            raise ValueError(
-                f"The outputs depend on {tensor!r}, which is not among the inputs. Add it to the inputs of the model."
-            )
+            raise ValueError(f"The outputs depend on {tensor!r}, which is not among the inputs. Add it to the inputs of the model.")
         if ready:
             order[tensor.node] = None
         else:
@@ -328,7 +392,7 @@ def _operators() -> None:
         function = getattr(operator, name)
         setattr(SymbolicTensor, f"__{name.strip('_')}__", binary(function))
         setattr(SymbolicTensor, f"__r{name.strip('_')}__", reflected(function))
-    for name in ("lt", "le", "gt", "ge", "getitem"):
+    for name in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
         setattr(SymbolicTensor, f"__{name}__", binary(getattr(operator, name)))
     for name in ("neg", "pos", "abs", "invert"):
         setattr(SymbolicTensor, f"__{name}__", unary(getattr(operator, name)))

@@ -6,16 +6,16 @@ are no containers to keep in sync: append to a list and it is found.
 """
 
 import itertools
-import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from lamina.core.config import Configurable
 from lamina.core.naming import next_serial, snake_case
+from lamina.core.place import Placed
 from lamina.core.variable import Variable
 
 
-class Module(Configurable):
+class Module(Configurable, Placed):
     """Anything that owns variables, directly or through other modules.
 
     Its path is the root's name and then, for each step down, the explicit name of what is there, or the attribute that it
@@ -24,15 +24,14 @@ class Module(Configurable):
 
     steps_by_name: ClassVar[bool] = False
     stands_apart: ClassVar[bool] = False  # its variables are not among those of what holds it, as with optimizers
-    _untracked: ClassVar[frozenset[str]] = frozenset({"_given"})  # attributes that hold nothing it owns
+    _untracked: ClassVar[frozenset[str]] = frozenset({"_given", "_parents"})  # attributes that hold nothing it owns
     _explicit_name: str | None = None
-    _parent: Any = None
     _serial: int
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Notes the order in which objects were made."""
         self = super().__new__(cls, *args, **kwargs)
-        object.__setattr__(self, "_serial", next_serial())
+        vars(self).update(_serial=next_serial(), _parents=[])
         return self
 
     @property
@@ -43,9 +42,8 @@ class Module(Configurable):
     @property
     def path(self) -> str:
         """The names from the root of the tree down to this object, joined by `/`."""
-        parent: Module | None = None if self._parent is None else self._parent()
-        step = None if parent is None else parent.step_to(self)
-        return self.name if parent is None or step is None else f"{parent.path}/{step}"
+        parent, step = self.place()
+        return self.name if parent is None else f"{parent.path}/{step}"
 
     def __setattr__(self, name: str, value: Any) -> None:
         attributes = self.__dict__
@@ -54,27 +52,23 @@ class Module(Configurable):
                 del attributes[name]  # the order of attributes is the order of assignment
             super().__setattr__(name, value)
             if name not in self._untracked:
-                for _, child in _walk(name, value):
+                for _, child in walk(name, value):
                     child.adopt(self)
         else:
             super().__setattr__(name, value)
-
-    def adopt(self, parent: "Module") -> None:
-        """Makes `parent` what holds it, unless something that still exists does already."""
-        if (self._parent is None or self._parent() is None) and parent is not self:
-            object.__setattr__(self, "_parent", weakref.ref(parent))
 
     def children(self) -> dict[str, "Variable | Module"]:
         """Returns what this object owns directly, by the step that leads to it."""
         steps: dict[str, Variable | Module] = {}
         seen: set[int] = set()
+        inner: set[str] = set()
         for attribute, value in list(self._owned()):
-            for place, child in _walk(attribute, value):
+            for place, child in walk(attribute, value):
                 if id(child) in seen or child is self:
                     continue
                 seen.add(id(child))
                 child.adopt(self)
-                steps[_unused(self._step(place, child), steps)] = child
+                steps[_unused(self._step(place, child), steps, inner)] = child
         return steps
 
     def _owned(self) -> Iterator[tuple[str, Any]]:
@@ -113,22 +107,34 @@ class Module(Configurable):
         return list({id(v): v for module in self.modules() for v in module.own_variables()}.values())
 
 
-def _walk(place: str, value: Any) -> Iterator[tuple[str, Any]]:
+def walk(place: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yields what an attribute holds, with the path to it."""
     if isinstance(value, (Variable, Module)):
         yield place, value
     elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
-            yield from _walk(f"{place}/{i}", item)
+            yield from walk(f"{place}/{i}", item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _walk(f"{place}/{key}", item)
+            yield from walk(f"{place}/{key}", item)
     elif isinstance(value, set):
         items = [item for item in value if isinstance(item, (Variable, Module))]
-        yield from _walk(place, sorted(items, key=lambda item: item._serial))
+        yield from walk(place, sorted(items, key=lambda item: item._serial))
 
 
-def _unused(step: str, taken: dict[str, Any]) -> str:
-    if step not in taken:
-        return step
-    return next(name for name in (f"{step}_{n}" for n in itertools.count(1)) if name not in taken)
+def _unused(step: str, taken: dict[str, Any], inner: set[str]) -> str:
+    """Returns the step, its first part numbered if it, or a part of the way to it, leads to something else already.
+
+    Args:
+        step: what is wanted.
+        taken: the steps that lead to children.
+        inner: the steps on the way to one (`heads` of `heads/a`); it is added to.
+    """
+    head, slash, rest = step.partition("/")
+    for candidate in itertools.chain([step], (f"{head}_{n}{slash}{rest}" for n in itertools.count(1))):
+        parts = candidate.split("/")
+        way = ["/".join(parts[:n]) for n in range(1, len(parts))]
+        if candidate not in taken and candidate not in inner and not any(part in taken for part in way):
+            inner.update(way)
+            return candidate
+    raise AssertionError("itertools.count ends")

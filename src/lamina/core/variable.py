@@ -13,6 +13,7 @@ import numpy as np
 from lamina.core.errors import StateError, describe, show_shape
 from lamina.core.frame import Cell, concrete, refuse_leak, thread
 from lamina.core.naming import next_serial
+from lamina.core.place import Placed
 
 Array = jax.Array
 
@@ -24,7 +25,7 @@ def host_value(value: Any, dtype: Any = None) -> Array:
         return jax.lax.convert_element_type(array, array.dtype) if array.weak_type else array
 
 
-class Variable(Cell):
+class Variable(Cell, Placed):
     """A named array that can be assigned to; operators and `jax.numpy` functions take it as an array.
 
     It always holds a concrete array. While a function is traced, reading and writing go to the innermost open frame
@@ -51,7 +52,7 @@ class Variable(Cell):
     [2. 4.]
     """
 
-    __slots__ = ("_name", "_parent", "_serial", "autocast", "constraint", "regularizer", "trainable")
+    __slots__ = ("_name", "_parents", "_serial", "autocast", "constraint", "regularizer", "trainable")
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class Variable(Cell):
                 initial_value = initial_value(shape, dtype=jnp.dtype(dtype or "float32"))
         if isinstance(initial_value, Variable):
             initial_value = initial_value.read()
-        if isinstance(initial_value, jax.core.Tracer):
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(initial_value)):
             raise StateError(
                 "A variable cannot start from a value that is only known while a trace runs. Create it in __init__ or build, "
                 "or give add_weight an initializer."
@@ -84,7 +85,7 @@ class Variable(Cell):
         if shape is not None and tuple(shape) != self._value.shape:
             raise ValueError(f"The initial value has shape {self._value.shape}, not the shape {tuple(shape)} asked for.")
         self._name = None if name is None else check_name(name)
-        self._parent: Callable[[], Any] | None = None
+        self._parents: list[weakref.ref[Any]] = []
         self._serial = next_serial()
         self.trainable = trainable
         self.constraint = constraint
@@ -98,25 +99,14 @@ class Variable(Cell):
         """The explicit name, else the attribute that holds it, else `variable`."""
         if self._name is not None:
             return self._name
-        parent = self.parent
-        return (parent is not None and parent.step_to(self)) or "variable"
+        parent, step = self.place()
+        return "variable" if parent is None else step
 
     @property
     def path(self) -> str:
         """The names from the root of the tree of attributes down to this variable, joined by `/`."""
-        parent = self.parent
-        step = parent.step_to(self) if parent is not None else None
-        return self.name if step is None else f"{parent.path}/{step}"
-
-    @property
-    def parent(self) -> Any:
-        """What holds it, or None."""
-        return None if self._parent is None else self._parent()
-
-    def adopt(self, parent: Any) -> None:
-        """Makes `parent` what holds it, unless something that still exists does already."""
-        if self.parent is None:
-            self._parent = weakref.ref(parent)
+        parent, step = self.place()
+        return self.name if parent is None else f"{parent.path}/{step}"
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -181,6 +171,15 @@ class Variable(Cell):
     def __float__(self) -> float:
         return float(self.value)
 
+    def __round__(self, digits: int | None = None) -> Array:
+        return round(self.value, digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if spec else str(self)
+
+    def __complex__(self) -> complex:
+        return complex(self.value)
+
     def __index__(self) -> int:
         return operator.index(self.value)
 
@@ -194,7 +193,12 @@ class Variable(Cell):
 
     def check(self, value: Any) -> None:
         """Raises StateError if `value` may not be written now (see `lamina.core.frame.refuse_leak`)."""
-        refuse_leak(f"The variable {self.path!r}", self, value)
+        refuse_leak(self, value)
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"The variable {self.path!r}"
 
     def assign(self, value: Any) -> Self:
         """Sets the value. Raises ValueError for another shape, StateError where the value could not be kept."""
@@ -259,11 +263,12 @@ def _operators() -> None:
     def unary(function: Callable[[Any], Any]) -> Callable[[Variable], Any]:
         return lambda self: function(self.value)
 
-    for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
+    for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift"):
         function = getattr(operator, name)
         setattr(Variable, f"__{name.strip('_')}__", binary(function))
         setattr(Variable, f"__r{name.strip('_')}__", reflected(function))
-    for name in ("eq", "ne", "lt", "le", "gt", "ge", "getitem", "lshift", "rshift"):
+    Variable.__divmod__, Variable.__rdivmod__ = binary(divmod), reflected(divmod)  # type: ignore[attr-defined,operator]
+    for name in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
         setattr(Variable, f"__{name}__", binary(getattr(operator, name)))
     for name in ("neg", "pos", "abs", "invert"):
         setattr(Variable, f"__{name}__", unary(getattr(operator, name)))

@@ -1,19 +1,100 @@
-"""The weights of a tree of layers: which there are, which are trained, and their values as NumPy arrays."""
+"""The weights of a tree of layers: making them, which there are, which are trained, and their values as NumPy arrays."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import show_shape
-from lamina.core.tree import Module
-from lamina.core.variable import Variable
+from lamina import constraints, initializers, regularizers
+from lamina.core.dtypes import is_floating
+from lamina.core.errors import describe, show_shape
+from lamina.core.symbolic import settled
+from lamina.core.tree import Module, walk
+from lamina.core.variable import Variable, check_shape
 
 
 class Weighted(Module):
     """A module whose variables are weights: a layer. Modules below it that are no layers own state, but no weights."""
 
     _trainable: bool = True
+    _unassigned: list[Variable]
+    _untracked = Module._untracked | {"_unassigned"}
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of its weights."""
+        raise NotImplementedError
+
+    def _check_ready(self) -> None:
+        """Raises RuntimeError if the constructor of the base class has not run."""
+
+    def add_weight(
+        self,
+        shape_or_name: Any = None,
+        /,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        *,
+        shape: Any = None,
+    ) -> Variable:
+        """Creates a weight of this layer. Assign it to an attribute: that names it.
+
+        Args:
+            shape_or_name: its sizes, the same as `shape`; or its name, the same as `name`.
+            initializer: by default `glorot_uniform` for floating dtypes and `zeros` for others.
+            dtype: by default the layer's `variable_dtype`.
+            trainable: whether gradients update it.
+            autocast: whether it is read in the compute dtype of a mixed policy.
+            regularizer: its penalty is one of the layer's losses.
+            constraint: applied after each update.
+            name: an explicit name; by default the attribute's.
+            shape: its sizes; a scalar by default.
+
+        Raises:
+            ValueError: for unknown or negative sizes, or a name that another weight of this layer has.
+        """
+        self._check_ready()
+        if isinstance(shape_or_name, str):
+            name = shape_or_name
+        elif shape_or_name is not None:
+            shape = shape_or_name
+        whose = f"A weight of the layer {self.path!r}" if name is None else f"The weight {name!r} of the layer {self.path!r}"
+        sizes = check_shape(settled(() if shape is None else shape), whose)
+        if name is not None:
+            taken = next((v for v in self.own_variables() if v._name == name), None)
+            if taken is not None:
+                raise ValueError(
+                    f"The layer {self.path!r} already has a weight with the name {name!r}: {taken!r}. The new one, of shape "
+                    f"{show_shape(sizes)}, needs another name, or none: then it takes the attribute that it is assigned to."
+                )
+        dtype = jnp.dtype(dtype or self.variable_dtype)
+        initializer = initializers.get(initializer) or initializers.get("glorot_uniform" if is_floating(dtype) else "zeros")
+        variable = Variable(
+            initializer,
+            shape=sizes,
+            dtype=dtype,
+            trainable=trainable,
+            name=name,
+            constraint=constraints.get(constraint),
+            regularizer=regularizers.get(regularizer),
+            autocast=autocast,
+        )
+        variable.adopt(self)
+        self._unassigned.append(variable)
+        return variable
+
+    def _owned(self) -> Iterator[tuple[str, Any]]:
+        yield from super()._owned()
+        if self._unassigned:
+            held = {id(child) for name, value in super()._owned() for _, child in walk(name, value)}
+            vars(self)["_unassigned"] = [variable for variable in self._unassigned if id(variable) not in held]
+            yield from (("weight", variable) for variable in self._unassigned)
 
     def sublayers(self) -> "list[Weighted]":
         """Returns the layers that this one holds directly."""
@@ -101,6 +182,9 @@ class Weighted(Module):
             built = "" if own or getattr(self, "built", True) else " It is not built yet: call it on data, or build(shape)."
             raise ValueError(f"{self.path!r} has {len(own)} weights, but {len(values)} values were given.{built}")
         for weight, value in zip(own, values, strict=True):
+            known = np.can_cast(value.dtype, np.complex128) or value.dtype == weight.dtype
+            if not known or (value.dtype.kind == "c" and np.dtype(weight.dtype).kind != "c"):
+                raise ValueError(f"The weight {weight.path!r} takes numbers, not {describe(value)}. No weight was set.")
             if weight.shape != value.shape:
                 raise ValueError(
                     f"The weight {weight.path!r} has shape {show_shape(weight.shape)}, but the value given for it has shape "

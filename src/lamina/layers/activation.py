@@ -57,9 +57,7 @@ class ReLU(Layer):
 
     supports_masking = True
 
-    def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
-    ) -> None:
+    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_value = None if max_value is None else not_negative(max_value, "max_value", self)
         self.negative_slope = not_negative(negative_slope, "negative_slope", self)

@@ -33,9 +33,7 @@ def pair(value: Any, name: str, layer: Layer) -> tuple[int, int]:
 def channels_axis(data_format: str | None, layer: Layer) -> int:
     """Returns the channels' axis, -1 or 1, of a data format; raises ValueError for an unknown one."""
     if data_format not in (None, "channels_last", "channels_first"):
-        raise ValueError(
-            f"data_format of {type(layer).__name__} must be 'channels_last' or 'channels_first', not {data_format!r}."
-        )
+        raise ValueError(f"data_format of {type(layer).__name__} must be 'channels_last' or 'channels_first', not {data_format!r}.")
     return 1 if data_format == "channels_first" else -1
 
 

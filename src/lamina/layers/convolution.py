@@ -94,9 +94,7 @@ class Conv2D(Layer):
         """Creates the kernel and the bias."""
         channels = known(input_shape[self.axis], "the channels", self)
         if channels % self.groups:
-            raise ValueError(
-                f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} input channels."
-            )
+            raise ValueError(f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} input channels.")
         self.kernel = self.add_weight(
             (*self.kernel_size, channels // self.groups, self.filters),
             self.kernel_initializer,
@@ -121,9 +119,7 @@ class Conv2D(Layer):
         return jnp.moveaxis(outputs, -1, 1) if self.axis == 1 else outputs
 
 
-def convolve(
-    x: Array, kernel: Array, strides: tuple[int, int], padding: str, dilation: tuple[int, int], groups: int
-) -> Array:
+def convolve(x: Array, kernel: Array, strides: tuple[int, int], padding: str, dilation: tuple[int, int], groups: int) -> Array:
     """Returns the convolution of images of shape (batch, height, width, channels).
 
     Small kernels on the CPU become one matrix product over the patches under the kernel: XLA's own convolution is slow there,

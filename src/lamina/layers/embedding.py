@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from lamina import constraints, initializers, regularizers
 from lamina.core.layer import Layer
@@ -37,6 +36,8 @@ class Embedding(Layer):
      [0. 0.]]
     """
 
+    casts_inputs = False  # indices that come as floating numbers keep their precision: in a lower one 1001 would be 1000
+
     def __init__(
         self,
         input_dim: int,
@@ -55,8 +56,6 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = self.supports_masking = mask_zero
-        # Indices that come as floating numbers are not cast to a lower precision, in which 1001 would be 1000.
-        self._compute_dtype = np.dtype("float32")
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])

@@ -15,7 +15,8 @@ class Lambda(Layer):
     itself, so that only a function which Lamina knows by name can be written to a file.
 
     Args:
-        function: what to compute, or the name of an activation. If it has arguments named `training` or `mask`, they are filled in as in a layer's call.
+        function: what to compute, or the name of an activation. If it has arguments named `training` or `mask`, they are
+            filled in as in a layer's call.
         output_shape: the outputs' shape without the batch, or a function of the inputs' shape. Needed only where the
             function cannot run without numbers (with `dynamic=True`); otherwise the shape is found by running it.
         mask: the mask of the outputs, or a function of the inputs and their mask that returns it; by default there is none.

@@ -15,9 +15,9 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.calls import mask_of, with_mask
 from lamina.core.errors import describe, show_shape
 from lamina.core.layer import Layer
+from lamina.core.masks import mask_of, with_mask
 from lamina.core.symbolic import op
 from lamina.core.variable import Array
 
@@ -142,7 +142,7 @@ def _sum(inputs: Inputs) -> Array:
 
 def _with_any_mask(output: Array, inputs: Inputs) -> Array:
     masks = mask_of(inputs)
-    return output if masks is None else with_mask(output, _any_mask(masks))
+    return output if masks is None else with_mask(output, _any_mask(masks), inputs)
 
 
 class Subtract(_Merge):
@@ -346,7 +346,7 @@ def concatenate(inputs: Inputs, axis: int = -1) -> Array:
     """
     masks = mask_of(inputs)
     output = _joined(inputs, axis)
-    return output if masks is None else with_mask(output, _joined_mask(inputs, masks, axis))
+    return output if masks is None else with_mask(output, _joined_mask(inputs, masks, axis), inputs)
 
 
 @functools.partial(jax.jit, static_argnums=1)

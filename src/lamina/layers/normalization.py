@@ -81,9 +81,7 @@ class BatchNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         """Creates gamma, beta and the moving averages."""
         if not -len(input_shape) <= self.axis < len(input_shape):
-            raise ValueError(
-                f"The layer {self.path!r} normalises axis {self.axis}, which inputs of shape {input_shape} lack."
-            )
+            raise ValueError(f"The layer {self.path!r} normalises axis {self.axis}, which inputs of shape {input_shape} lack.")
         size = (known(input_shape[self.axis], f"axis {self.axis}", self),)
         self.gamma = self.beta = None
         if self.scale:

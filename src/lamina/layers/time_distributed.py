@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import control
-from lamina.core.calls import with_mask
 from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.masks import with_mask
 from lamina.core.variable import Array
 from lamina.layers.wrapper import Wrapper
 
@@ -56,12 +56,12 @@ class TimeDistributed(Wrapper):
         batch, time = inputs.shape[:2]
         samples = inputs.reshape(batch * time, *inputs.shape[2:])
         if mask is not None:
-            with_mask(samples, mask.reshape(batch * time, *mask.shape[2:]))
+            with_mask(samples, mask.reshape(batch * time, *mask.shape[2:]), ())
         return jax.tree.map(lambda y: y.reshape(batch, time, *y.shape[1:]), self.layer(samples))
 
     def _one_by_one(self, inputs: Array, mask: Array | None) -> Any:
         def step(inputs_and_mask: tuple[Array, Array | None]) -> Any:
-            return self.layer(with_mask(*inputs_and_mask))
+            return self.layer(with_mask(*inputs_and_mask, ()))
 
         steps = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), (inputs, mask))
         return jax.tree.map(lambda y: jnp.moveaxis(y, 0, 1), control.map(step, steps))

@@ -12,9 +12,7 @@ from lamina.core.symbolic import Shape, Size, SymbolicTensor, order_of_calls, re
 from lamina.models.model import Model
 
 
-def Input(
-    shape: Sequence[Size], batch_size: int | None = None, dtype: Any = None, name: str | None = None
-) -> SymbolicTensor:
+def Input(shape: Sequence[Size], batch_size: int | None = None, dtype: Any = None, name: str | None = None) -> SymbolicTensor:
     """Returns a symbolic tensor that a functional model starts from.
 
     Args:
@@ -34,9 +32,7 @@ def Input(
     for size in sizes:
         named = isinstance(size, str) and size.isidentifier() and not size.startswith("_")
         if not (size is None or named or (isinstance(size, int) and size >= 0)):
-            raise ValueError(
-                f"A size is an integer, None, or a name such as 'time', not {size!r}, in Input({show_shape(sizes)})."
-            )
+            raise ValueError(f"A size is an integer, None, or a name such as 'time', not {size!r}, in Input({show_shape(sizes)}).")
     return SymbolicTensor((batch_size, *sizes), dtype or "float32", name)
 
 
@@ -54,6 +50,7 @@ class Functional(Model):
     """
 
     steps_by_name = True
+    casts_inputs = False
     _untracked = Model._untracked | {"inputs", "outputs"}
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
@@ -101,9 +98,7 @@ class Functional(Model):
         if isinstance(inputs, dict) and not isinstance(self.inputs, dict):
             missing = [tensor.name for tensor in tensors if tensor.name not in inputs]
             if missing:
-                raise ValueError(
-                    f"The model {self.name!r} takes an input {missing[0]!r}, which is not among {sorted(inputs)}."
-                )
+                raise ValueError(f"The model {self.name!r} takes an input {missing[0]!r}, which is not among {sorted(inputs)}.")
             return [inputs[tensor.name] for tensor in tensors]
         arrays = jax.tree.leaves(inputs)
         if len(arrays) != len(tensors):

@@ -61,6 +61,10 @@ class Model(Layer):
         self._compiled_metrics: list[Metric] = []
         self._loops: dict[str, Any] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves compiled programs out of copies: they belong to this model's variables."""
+        return {**vars(self), "_loops": {}}
+
     @property
     def layers(self) -> list[Layer]:
         """The layers that it holds directly."""
@@ -199,9 +203,7 @@ class Model(Layer):
         self._check_compiled("fit")
         data, validation = ArrayData(pack(x, y, sample_weight), batch_size), None
         if validation_data is not None:
-            validation = ArrayData(
-                pack(*validation_data) if isinstance(validation_data, tuple) else validation_data, batch_size
-            )
+            validation = ArrayData(pack(*validation_data) if isinstance(validation_data, tuple) else validation_data, batch_size)
         elif validation_split:
             data, validation = data.split(validation_split)
         self._ready_for(data)
@@ -241,9 +243,7 @@ class Model(Layer):
         """Returns the loop over batches for "train" or "test" steps."""
         if kind not in self._loops:
             step = self.train_step if kind == "train" else self.test_step
-            self._loops[kind] = (
-                PythonLoop(step) if self.run_eagerly or self.dynamic else CompiledLoop(step, *self._touched(kind))
-            )
+            self._loops[kind] = PythonLoop(step) if self.run_eagerly or self.dynamic else CompiledLoop(step, *self._touched(kind))
         return self._loops[kind]
 
     def _touched(self, kind: str) -> tuple[list[Variable], list[Variable]]:
@@ -266,7 +266,7 @@ class Model(Layer):
             self(unpack(data.first_batch())[0])
             return
         inputs = unpack(data.batch_spec())[0]
-        abstract_call(self, (jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), inputs),), {})
+        abstract_call(self, (jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), inputs),), {}, self._attempt)
 
 
 def _metric(identifier: Any) -> Metric:

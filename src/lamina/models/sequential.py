@@ -26,6 +26,7 @@ class Sequential(Model):
     """
 
     steps_by_name = True
+    casts_inputs = False
 
     def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from lamina.core.symbolic import op
 from lamina.core.variable import Array
 from lamina.ops.rearrangement import rearrange
-from lamina.ops.wrap import unary
 from lamina.ops.windows import CHANNELS_LAST, channel_axis, check_padding, per_axis, spatial_axes
+from lamina.ops.wrap import compiled
 
 __all__ = [
     "conv",
@@ -31,6 +31,7 @@ Sizes = int | Sequence[int]
 
 
 @op
+@compiled("strides", "padding", "data_format", "dilation_rate")
 def conv(
     inputs: Any,
     kernel: Any,
@@ -57,12 +58,12 @@ def conv(
     >>> lamina.ops.conv(jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 4)), strides=2, padding="same").shape
     (1, 4, 4, 4)
     """
-    axes = len(spatial_axes(jnp.ndim(inputs), data_format))
-    channels, expected = jnp.shape(inputs)[channel_axis(data_format)], jnp.shape(kernel)[-2]
+    axes = len(spatial_axes(inputs.ndim, data_format))
+    channels, expected = inputs.shape[channel_axis(data_format)], kernel.shape[-2]
     if channels % expected:
         raise ValueError(
-            f"The kernel of shape {jnp.shape(kernel)} takes {expected} channels (or groups of {expected}), but the inputs of "
-            f"shape {jnp.shape(inputs)}, {data_format}, have {channels}."
+            f"The kernel of shape {kernel.shape} takes {expected} channels (or groups of {expected}), but the inputs of "
+            f"shape {inputs.shape}, {data_format}, have {channels}."
         )
     return jax.lax.conv_general_dilated(
         *_of_one_dtype(inputs, kernel),
@@ -125,6 +126,7 @@ def separable_conv(
 
 
 @op
+@compiled("strides", "padding", "output_padding", "data_format", "dilation_rate")
 def conv_transpose(
     inputs: Any,
     kernel: Any,
@@ -151,13 +153,12 @@ def conv_transpose(
     >>> lamina.ops.conv_transpose(jnp.ones((1, 4, 4, 3)), jnp.ones((3, 3, 8, 3)), strides=2, padding="same").shape
     (1, 8, 8, 8)
     """
-    axes = len(spatial_axes(jnp.ndim(inputs), data_format))
-    kernel = jnp.asarray(kernel)
-    channels = jnp.shape(inputs)[channel_axis(data_format)]
+    axes = len(spatial_axes(inputs.ndim, data_format))
+    channels = inputs.shape[channel_axis(data_format)]
     if channels != kernel.shape[-1]:
         raise ValueError(
             f"The kernel of shape {kernel.shape} takes {kernel.shape[-1]} channels (its last axis), but the inputs of "
-            f"shape {jnp.shape(inputs)}, {data_format}, have {channels}."
+            f"shape {inputs.shape}, {data_format}, have {channels}."
         )
     steps = per_axis(strides, axes, "strides")
     dilation = per_axis(dilation_rate, axes, "dilation_rate")
@@ -176,9 +177,8 @@ def conv_transpose(
 
 def _transposed_padding(window: int, stride: int, extra: int | None, same: bool) -> tuple[int, int]:
     """Returns the zeros before and after the spread inputs: window - 1, less what the forward convolution adds there."""
-    if extra is None:
-        added = window - stride if same else min(window - stride, 0)
-    else:
+    added = window - stride if same else min(window - stride, 0)
+    if extra is not None:
         added = (2 * (window // 2) if same else 0) - extra
     before = max(added, 0) // 2
     return window - 1 - before, window - 1 - (added - before)
@@ -199,7 +199,8 @@ def _layout(axes: int, data_format: str | None) -> tuple[str, str, str]:
 # --- rearrangements --------------------------------------------------------------------------------------------------
 
 
-@unary
+@op
+@compiled("kernel_size", "dilation", "padding", "stride")
 def unfold(x: Any, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> Array:
     """Returns the patches of images that a window passes over, each flattened to one column (im2col).
 
@@ -217,7 +218,7 @@ def unfold(x: Any, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, 
     (1, 8, 4)
     """
     patches = jax.lax.conv_general_dilated_patches(
-        jnp.asarray(x),
+        x,
         per_axis(kernel_size, 2, "kernel_size"),
         per_axis(stride, 2, "stride"),
         [(zeros, zeros) for zeros in per_axis(padding, 2, "padding")],
@@ -226,7 +227,8 @@ def unfold(x: Any, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, 
     return patches.reshape(*patches.shape[:2], -1)
 
 
-@unary
+@op
+@compiled("output_size", "kernel_size", "dilation", "padding", "stride")
 def fold(x: Any, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> Array:
     """Returns the images that patches make, added up where they overlap: the transpose of `unfold` (col2im).
 
@@ -242,13 +244,13 @@ def fold(x: Any, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, pa
         An array of shape (batch, channels, height, width).
     """
     window = per_axis(kernel_size, 2, "kernel_size")
-    x = jnp.asarray(x)
     shape = (x.shape[0], x.shape[1] // (window[0] * window[1]), *per_axis(output_size, 2, "output_size"))
     images = jax.ShapeDtypeStruct(shape, x.dtype)
     return jax.linear_transpose(lambda images: unfold(images, window, dilation, padding, stride), images)(x)[0]
 
 
-@unary
+@op
+@compiled("block_size", "data_format")
 def depth_to_space(x: Any, block_size: int, data_format: str | None = CHANNELS_LAST) -> Array:
     """Returns images with channels spread over blocks of pixels: block² times fewer channels, sides block times longer.
 
@@ -267,7 +269,8 @@ def depth_to_space(x: Any, block_size: int, data_format: str | None = CHANNELS_L
     return rearrange(x, pattern, p=block_size, q=block_size)
 
 
-@unary
+@op
+@compiled("block_size", "data_format")
 def space_to_depth(x: Any, block_size: int, data_format: str | None = CHANNELS_LAST) -> Array:
     """Returns images with blocks of pixels put into the channels: block² times more, sides block times shorter.
 

@@ -30,7 +30,7 @@ def is_tensor(x: Any) -> bool:
 
 def shape(x: Any) -> Shape:
     """Returns the sizes of the axes; of a symbolic tensor, None or the axis's name where a size is unknown."""
-    return tuple(x.shape) if hasattr(x, "shape") else jnp.shape(x)
+    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
 
 
 def dtype(x: Any) -> str:
@@ -136,6 +136,7 @@ def _compiled_update(inputs: Array, indices: Array, updates: Array, method: str)
 
 
 @unary
+@compiled("shape")
 def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Array:
     """Returns the part of `inputs` of the given shape that starts at `start_indices`, which may be known only at run time.
 
@@ -145,9 +146,9 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Array:
 
 
 @unary
+@compiled()
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Array:
     """Returns `inputs` with the part that starts at `start_indices` replaced by `updates`; as `slice` for where it lies."""
-    inputs = jnp.asarray(inputs)
     return jax.lax.dynamic_update_slice(inputs, jnp.asarray(updates, inputs.dtype), start_indices)
 
 

@@ -11,11 +11,13 @@ import jax.numpy as jnp
 
 from lamina.core.symbolic import op
 from lamina.core.variable import Array
+from lamina.ops.wrap import compiled
 
 __all__ = ["ctc_decode", "ctc_loss"]
 
 
 @op
+@compiled("mask_index")
 def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Array:
     """Returns −log of the probability of the labels, summed over all paths that give them, for each example.
 
@@ -28,14 +30,14 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     """
     import optax
 
-    output, target = jnp.asarray(output), jnp.asarray(target)
-    beyond_output = _steps(output) >= jnp.asarray(output_length)[:, None]
-    beyond_target = _steps(target) >= jnp.asarray(target_length)[:, None]
+    beyond_output = _steps(output) >= output_length[:, None]
+    beyond_target = _steps(target) >= target_length[:, None]
     paddings = beyond_output.astype(output.dtype), beyond_target.astype(output.dtype)
     return optax.ctc_loss(output, paddings[0], target, paddings[1], blank_id=mask_index)
 
 
 @op
+@compiled("strategy", "beam_width", "top_paths", "merge_repeated", "mask_index")
 def ctc_decode(
     inputs: Any,
     sequence_lengths: Any,
@@ -64,8 +66,7 @@ def ctc_decode(
     Raises:
         ValueError: for another strategy.
     """
-    inputs, lengths = jnp.asarray(inputs), jnp.asarray(sequence_lengths)
-    inside = _steps(inputs) < lengths[:, None]
+    inside = _steps(inputs) < sequence_lengths[:, None]
     if strategy == "greedy":
         labels, score = _greedy(inputs, inside, merge_repeated, mask_index)
         return labels[None], score
@@ -104,8 +105,8 @@ def _beam_search(log_probabilities: Array, inside: Array, width: int, blank: int
     never = jnp.full(width, -jnp.inf)
     start = (jnp.full((width, time), -1), jnp.zeros(width, jnp.int32), never.at[0].set(0.0), never)
 
-    def step(beams: Any, now: tuple[Array, Array, Array]) -> tuple[Any, None]:
-        t, log_p, inside = now
+    def step(beams: Any, now: tuple[Array, Array]) -> tuple[Any, None]:
+        log_p, inside = now
         labels, count, blank_end, label_end = beams
         last = jnp.where(count > 0, jnp.take_along_axis(labels, jnp.maximum(count - 1, 0)[:, None], 1)[:, 0], blank)
         either = jnp.logaddexp(blank_end, label_end)
@@ -136,6 +137,6 @@ def _beam_search(log_probabilities: Array, inside: Array, width: int, blank: int
         )
         return jax.tree.map(lambda a, b: jnp.where(inside, a, b), new, beams), None
 
-    (labels, _, blank_end, label_end), _ = jax.lax.scan(step, start, (jnp.arange(time), log_probabilities, inside))
+    (labels, _, blank_end, label_end), _ = jax.lax.scan(step, start, (log_probabilities, inside))
     score, order = jax.lax.top_k(jnp.logaddexp(blank_end, label_end), width)
     return labels[order], score

@@ -39,12 +39,10 @@ rsqrt = unary(jax.lax.rsqrt)
 
 
 @unary
+@compiled("axis", "keepdims")
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Array:
     """Returns log(Σ exp(x)) along an axis (None: all), without overflow."""
-    return _logsumexp(x, axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
-
-
-_logsumexp = compiled("axis", "keepdims")(special.logsumexp)
+    return special.logsumexp(x, axis, keepdims=keepdims)
 
 
 @unary
@@ -65,9 +63,12 @@ def cdist(x: Any, y: Any) -> Array:
 
 def _segment(function: Callable[..., Array], doc: str) -> Callable[..., Array]:
     """Makes an op of one of `jax.ops`'s segment functions."""
+    fast = compiled("num_segments", "indices_are_sorted")(function)
 
     def call(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Array:
-        return function(data, segment_ids, num_segments, indices_are_sorted=sorted)
+        if num_segments is None:
+            num_segments = int(jnp.max(segment_ids)) + 1
+        return fast(data, segment_ids, num_segments=num_segments, indices_are_sorted=sorted)
 
     call.__name__ = call.__qualname__ = function.__name__
     call.__doc__ = f"""Returns the {doc} of the rows of `data` that have the same segment number.
@@ -130,6 +131,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Array:
 
 
 @unary
+@compiled("sequence_length", "sequence_stride")
 def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Array:
     """Returns windows over the last axis, of shape (..., windows, sequence_length).
 
@@ -148,6 +150,7 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Arr
 
 
 @unary
+@compiled()
 def view_as_complex(x: Any) -> Array:
     """Returns complex numbers from their real and imaginary parts: (..., 2) becomes (...)."""
     if x.shape[-1] != 2:
@@ -156,6 +159,7 @@ def view_as_complex(x: Any) -> Array:
 
 
 @unary
+@compiled()
 def view_as_real(x: Any) -> Array:
     """Returns the real and imaginary parts of complex numbers: (...) becomes (..., 2)."""
     return jnp.stack([jnp.real(x), jnp.imag(x)], axis=-1)

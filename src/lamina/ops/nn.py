@@ -132,7 +132,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Arra
     [[1. 0. 0.]
      [0. 0. 1.]]
     """
-    return jax.nn.one_hot(x, num_classes, dtype=dtype or jnp.float32, axis=axis)
+    return jax.nn.one_hot(_class_numbers(x), num_classes, dtype=dtype or jnp.float32, axis=axis)
 
 
 @unary
@@ -149,17 +149,24 @@ def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) 
     >>> print(lamina.ops.multi_hot([0, 2, 2], 4))
     [1. 0. 1. 0.]
     """
-    hot = jax.nn.one_hot(inputs, num_classes, dtype=dtype or jnp.float32)
+    hot = jax.nn.one_hot(_class_numbers(inputs), num_classes, dtype=dtype or jnp.float32)
     return jnp.moveaxis(jnp.max(hot, axis=min(1, inputs.ndim - 1)), -1, axis)
 
 
+def _class_numbers(x: Any) -> Array:
+    """Class numbers often come as floats, as labels read from a file do."""
+    return x if jnp.issubdtype(x.dtype, jnp.integer) else x.astype(jnp.int32)
+
+
 @binary
+@compiled()
 def polar(abs_: Any, angle: Any) -> Array:
     """Returns the complex numbers abs · e^(i·angle); angles in radians."""
     return jax.lax.complex(*jnp.broadcast_arrays(abs_ * jnp.cos(angle), abs_ * jnp.sin(angle)))
 
 
 @binary
+@compiled("max_val")
 def psnr(x1: Any, x2: Any, max_val: float) -> Array:
     """Returns the peak signal-to-noise ratio in decibels: 20 · log10(max_val) − 10 · log10(mean((x1 − x2)²)).
 
@@ -213,9 +220,9 @@ def dot_product_attention(
             )
     dtype = jnp.result_type(query, key, value)
     query, key, value = (jnp.asarray(array, dtype) for array in (query, key, value))
-    return jax.nn.dot_product_attention(
-        query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation=_IMPLEMENTATIONS[flash_attention]
-    )
+    attend = jax.nn.dot_product_attention if flash_attention else _attention
+    implementation: Any = {None: None, True: "cudnn", False: "xla"}[flash_attention]
+    return attend(query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation=implementation)
 
 
-_IMPLEMENTATIONS: dict[bool | None, Any] = {None: None, True: "cudnn", False: "xla"}
+_attention = compiled("is_causal", "implementation")(jax.nn.dot_product_attention)

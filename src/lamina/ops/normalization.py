@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.symbolic import op
 from lamina.core.variable import Array
-from lamina.ops.wrap import unary
+from lamina.ops.wrap import compiled, unary
 
 __all__ = ["batch_normalization", "layer_normalization", "moments", "normalize", "rms_normalization"]
 
@@ -16,9 +16,9 @@ Axes = int | Sequence[int] | None
 
 
 @unary
+@compiled("axes", "keepdims")
 def moments(x: Any, axes: Axes, keepdims: bool = False) -> tuple[Array, Array]:
     """Returns the mean and the variance along some axes; half-precision numbers are added up in float32."""
-    x = jnp.asarray(x)
     mean, variance = _moments(x, axes)
     if not keepdims:
         mean, variance = jnp.squeeze(mean, _axes(axes, x.ndim)), jnp.squeeze(variance, _axes(axes, x.ndim))
@@ -40,6 +40,7 @@ def _axes(axes: Axes, ndim: int) -> tuple[int, ...]:
 
 
 @op
+@compiled("axis")
 def batch_normalization(
     x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Array:
@@ -54,7 +55,6 @@ def batch_normalization(
         scale: multiplied with, or None.
         epsilon: keeps the root from being zero.
     """
-    x = jnp.asarray(x)
     factor = jax.lax.rsqrt(_along(variance, axis, x.ndim) + epsilon)
     if scale is not None:
         factor = factor * _along(scale, axis, x.ndim)
@@ -74,6 +74,7 @@ def _along(vector: Any, axes: Axes, ndim: int) -> Array:
 
 
 @unary
+@compiled("axis")
 def layer_normalization(x: Any, gamma: Any = None, beta: Any = None, axis: Axes = -1, epsilon: float | None = None) -> Array:
     """Returns (x − mean(x)) / √(var(x) + ε) · gamma + beta (Ba, Kiros and Hinton, 2016).
 
@@ -84,13 +85,13 @@ def layer_normalization(x: Any, gamma: Any = None, beta: Any = None, axis: Axes 
         axis: the axis or axes over which mean and variance are taken.
         epsilon: keeps the root from being zero; 1e-7 by default.
     """
-    x = jnp.asarray(x)
     mean, variance = _moments(x, axis)
     outputs = (x - mean) * jax.lax.rsqrt(variance + (1e-7 if epsilon is None else epsilon))
     return _scaled(outputs, gamma, beta, axis).astype(x.dtype)
 
 
 @unary
+@compiled("axis")
 def rms_normalization(x: Any, scale: Any = None, axis: Axes = -1, epsilon: float | None = None) -> Array:
     """Returns x / √(mean(x²) + ε) · scale (Zhang and Sennrich, 2019).
 
@@ -100,7 +101,6 @@ def rms_normalization(x: Any, scale: Any = None, axis: Axes = -1, epsilon: float
         axis: the axis or axes over which the mean is taken.
         epsilon: keeps the root from being zero; 1e-7 by default.
     """
-    x = jnp.asarray(x)
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     power = jnp.mean(jnp.square(wide), _axes(axis, x.ndim), keepdims=True)
     outputs = wide * jax.lax.rsqrt(power + (1e-7 if epsilon is None else epsilon))
@@ -113,6 +113,7 @@ def _scaled(x: Array, scale: Any, offset: Any, axes: Axes) -> Array:
 
 
 @unary
+@compiled("axis", "order")
 def normalize(x: Any, axis: Axes = -1, order: float = 2, epsilon: float | None = None) -> Array:
     """Returns x / max(norm(x), ε): vectors of length 1.
 
@@ -125,7 +126,6 @@ def normalize(x: Any, axis: Axes = -1, order: float = 2, epsilon: float | None =
     >>> print(lamina.ops.normalize([[3.0, 4.0]]))
     [[0.6 0.8]]
     """
-    x = jnp.asarray(x)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float16))
     norm = jnp.sum(jnp.abs(x) ** order, _axes(axis, x.ndim), keepdims=True) ** (1 / order)
     return x / jnp.maximum(norm, 1e-7 if epsilon is None else epsilon)

@@ -226,7 +226,10 @@ def _reduction(function: Callable[..., Array], *more: str) -> Callable[..., Arra
 
     def call(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *rest: Any, **options: Any) -> Array:
         axis = tuple(axis) if isinstance(axis, list) else axis
-        return function(x, axis=axis, keepdims=keepdims, **dict(zip(more, rest, strict=False)), **options)
+        if len(rest) > len(more):
+            raise TypeError(f"{function.__name__} takes x, axis, keepdims{''.join(', ' + name for name in more)} in this order.")
+        options.update(zip(more, rest, strict=False))
+        return function(x, axis=axis, keepdims=keepdims, **options)
 
     return unary(_named_as(function, call))
 
@@ -242,7 +245,8 @@ def _quantile(function: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _named_as(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    call.__name__, call.__qualname__, call.__doc__ = function.__name__, function.__name__, function.__doc__
+    name, summary = function.__name__, (function.__doc__ or "").split("\n")[0]
+    call.__name__, call.__qualname__, call.__doc__ = name, name, f"{summary} See `jax.numpy.{name}`."
     return call
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from lamina.core.symbolic import op
 from lamina.core.variable import Array
 from lamina.ops.windows import CHANNELS_LAST, check_padding, per_axis, spatial_axes
+from lamina.ops.wrap import compiled
 
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
 
@@ -21,6 +22,7 @@ Sizes = int | Sequence[int]
 
 
 @op
+@compiled("pool_size", "strides", "padding", "data_format")
 def max_pool(
     inputs: Any, pool_size: Sizes, strides: Sizes | None = None, padding: str = "valid", data_format: str | None = CHANNELS_LAST
 ) -> Array:
@@ -36,13 +38,13 @@ def max_pool(
     >>> lamina.ops.max_pool(jnp.ones((1, 8, 8, 3)), 2).shape
     (1, 4, 4, 3)
     """
-    inputs = jnp.asarray(inputs)
     integer = jnp.issubdtype(inputs.dtype, jnp.integer)
     least = jnp.iinfo(inputs.dtype).min if integer else -jnp.inf
     return _pool(inputs, jax.lax.max, least, pool_size, strides, padding, data_format)
 
 
 @op
+@compiled("pool_size", "strides", "padding", "data_format")
 def average_pool(
     inputs: Any, pool_size: Sizes, strides: Sizes | None = None, padding: str = "valid", data_format: str | None = CHANNELS_LAST
 ) -> Array:
@@ -55,7 +57,6 @@ def average_pool(
         padding: "valid" for whole windows only, "same" for those that reach over the edge too.
         data_format: "channels_last" or "channels_first".
     """
-    inputs = jnp.asarray(inputs)
     spatial = spatial_axes(inputs.ndim, data_format)
     ones = jnp.ones([size if axis in spatial else 1 for axis, size in enumerate(inputs.shape)], inputs.dtype)
     total, count = (_pool(x, jax.lax.add, 0.0, pool_size, strides, padding, data_format) for x in (inputs, ones))
@@ -80,6 +81,7 @@ def _pool(
 
 
 @op
+@compiled("output_size", "data_format")
 def adaptive_max_pool(inputs: Any, output_size: Sizes, data_format: str | None = CHANNELS_LAST) -> Array:
     """Returns outputs of a given size: element i is the largest from ⌊i·n/size⌋ to ⌈(i+1)·n/size⌉ − 1, along each axis.
 
@@ -92,6 +94,7 @@ def adaptive_max_pool(inputs: Any, output_size: Sizes, data_format: str | None =
 
 
 @op
+@compiled("output_size", "data_format")
 def adaptive_average_pool(inputs: Any, output_size: Sizes, data_format: str | None = CHANNELS_LAST) -> Array:
     """Returns outputs of a given size: element i is the mean from ⌊i·n/size⌋ to ⌈(i+1)·n/size⌉ − 1, along each axis.
 
@@ -113,7 +116,7 @@ def adaptive_average_pool(inputs: Any, output_size: Sizes, data_format: str | No
 
 def _adaptive(inputs: Any, output_size: Sizes, data_format: str | None, reduce: Callable[[Array, int, np.ndarray], Array]) -> Array:
     """Reduces one spatial axis after the other: its windows, filled up with their last element, become an axis more."""
-    outputs = jnp.asarray(inputs)
+    outputs = inputs
     spatial = spatial_axes(outputs.ndim, data_format)
     for axis, size in zip(spatial, per_axis(output_size, len(spatial), "output_size"), strict=True):
         length = outputs.shape[axis]

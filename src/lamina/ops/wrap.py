@@ -5,6 +5,7 @@
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -36,11 +37,12 @@ def _take_lists(function: Callable[P, R], arrays: int) -> Callable[P, R]:
     """Lets the first positional arguments be lists and tuples of numbers."""
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call(*args: Any, **kwargs: Any) -> R:
         for arg in args[:arrays]:
             if type(arg) is list or type(arg) is tuple:
-                converted: Any = tuple(jnp.asarray(a) if isinstance(a, (list, tuple)) else a for a in args[:arrays])
-                return function(*converted, *args[arrays:], **kwargs)
+                first: list[Any] = [jnp.asarray(a) if isinstance(a, (list, tuple)) else a for a in args[:arrays]]
+                args = (*first, *args[arrays:])
+                break
         return function(*args, **kwargs)
 
     return call
@@ -50,6 +52,28 @@ def compiled(*static: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compiles a function of several steps, so that called eagerly it costs one dispatch.
 
     Args:
-        static: the names of the arguments that are not arrays; their values must be hashable.
+        static: the names of the arguments that are not arrays: numbers, names, tuples and lists of them.
     """
-    return lambda function: jax.jit(function, static_argnames=static)
+
+    def compile(function: Callable[P, R]) -> Callable[P, R]:
+        fast = jax.jit(function, static_argnames=static)
+        if not static:
+            return fast
+        names = tuple(inspect.signature(function).parameters)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            # What is static has to be hashable, which lists are not.
+            if list in map(type, args):
+                args = tuple(_hashable(arg) if name in static else arg for name, arg in zip(names, args, strict=False))
+            if list in map(type, kwargs.values()):
+                kwargs = {name: _hashable(arg) if name in static else arg for name, arg in kwargs.items()}
+            return fast(*args, **kwargs)
+
+        return call
+
+    return compile
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

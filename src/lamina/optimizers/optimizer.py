@@ -31,11 +31,7 @@ class Optimizer(Module, family="optimizers"):
     _untracked = Module._untracked | {"_targets"}
 
     def __init__(self, learning_rate: float, name: str | None = None) -> None:
-        if (
-            isinstance(learning_rate, bool)
-            or not isinstance(learning_rate, (int, float, np.number))
-            or not learning_rate >= 0
-        ):
+        if isinstance(learning_rate, bool) or not isinstance(learning_rate, (int, float, np.number)) or not learning_rate >= 0:
             raise ValueError(f"learning_rate must be a number that is not negative, not {learning_rate!r}.")
         self._explicit_name = name or snake_case(type(self).__name__)
         self._learning_rate = Variable(float(learning_rate), trainable=False, dtype="float32", name="learning_rate")

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 
 from lamina.core.frame import open_frames
+from lamina.core.host import next_host_seed, set_host_seed
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
-from lamina.random.host import next_host_seed, set_host_seed
 
 
 class SeedGenerator(Module, family="seed_generators"):

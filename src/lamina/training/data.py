@@ -28,9 +28,7 @@ class ArrayData:
         self.leaves = [_array(leaf) for leaf in leaves]
         lengths = sorted({len(leaf) for leaf in self.leaves})
         if len(lengths) != 1:
-            raise ValueError(
-                f"All arrays must have as many samples as the others, but there are {lengths}: {describe(data)}."
-            )
+            raise ValueError(f"All arrays must have as many samples as the others, but there are {lengths}: {describe(data)}.")
         if lengths[0] == 0:
             raise ValueError(f"There are no samples in {describe(data)}.")
         self.size = lengths[0]
@@ -64,9 +62,7 @@ class ArrayData:
         """
         first = int(self.size * (1 - fraction))
         if not 0 < first < self.size:
-            raise ValueError(
-                f"validation_split={fraction} of {self.size} samples leaves no samples for one of the two parts."
-            )
+            raise ValueError(f"validation_split={fraction} of {self.size} samples leaves no samples for one of the two parts.")
         parts = ([leaf[:first] for leaf in self.leaves], [leaf[first:] for leaf in self.leaves])
         before, after = (ArrayData(jax.tree.unflatten(self.tree, part), self.batch_size) for part in parts)
         return before, after

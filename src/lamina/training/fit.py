@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from lamina.random.host import next_host_generator
+from lamina.core.host import next_host_generator
 from lamina.training.data import ArrayData
 from lamina.training.loop import CompiledLoop, PythonLoop
 from lamina.training.progress import reporter
@@ -42,9 +42,7 @@ class History:
             self.history.setdefault(name, []).append(value)
 
 
-def fit(
-    model: Trainable, data: ArrayData, *, epochs: int, shuffle: bool, validation: ArrayData | None, verbose: Any
-) -> History:
+def fit(model: Trainable, data: ArrayData, *, epochs: int, shuffle: bool, validation: ArrayData | None, verbose: Any) -> History:
     """Runs the model's train step over the data, epoch after epoch, and its test step over the validation data."""
     report, history = reporter(verbose), History()
     arrays = data.on_device()

@@ -4,21 +4,24 @@ NumPy's Philox generator is keyed with a pair (seed, stream). Stream 0 of a seed
 library-wide sequence hands out the streams from 1 on, one a call.
 """
 
-import itertools
 import secrets
-from collections.abc import Iterator
+import threading
 
 import numpy as np
 
 _WORD = 2**64
 
 
-def _streams(seed: int) -> Iterator[tuple[int, int]]:
-    return zip(itertools.repeat(seed), itertools.count(1))
+class _Sequence:
+    """The library-wide sequence: its seed, and the last stream that it has handed out."""
+
+    def __init__(self) -> None:
+        self.seed = secrets.randbits(64)  # until set_host_seed is called
+        self.stream = 0
+        self.lock = threading.Lock()
 
 
-# Both set_host_seed and next() are one step for the interpreter, so threads never get the same stream.
-_sequence = _streams(secrets.randbits(64))
+_sequence = _Sequence()
 
 
 def set_host_seed(seed: int) -> None:
@@ -30,14 +33,28 @@ def set_host_seed(seed: int) -> None:
     >>> bool((next_host_generator().random(3) == first).all())
     True
     """
-    global _sequence
-    _sequence = _streams(seed)
+    with _sequence.lock:
+        _sequence.seed, _sequence.stream = seed, 0
 
 
 def next_host_generator() -> np.random.Generator:
     """Returns the next generator of the library-wide sequence; no two of them share numbers."""
-    seed, stream = next(_sequence)
+    with _sequence.lock:
+        _sequence.stream += 1
+        seed, stream = _sequence.seed, _sequence.stream
     return _generator(seed, stream)
+
+
+def host_position() -> tuple[int, int]:
+    """Returns where the library-wide sequence stands, for `rewind_host`."""
+    with _sequence.lock:
+        return _sequence.seed, _sequence.stream
+
+
+def rewind_host(position: tuple[int, int]) -> None:
+    """Puts the library-wide sequence back, so that what was undone has drawn nothing."""
+    with _sequence.lock:
+        _sequence.seed, _sequence.stream = position
 
 
 def next_host_seed() -> int:

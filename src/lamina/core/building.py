@@ -1,0 +1,61 @@
+"""Building a layer: `build` runs once, on concrete values, with the shapes of the inputs that the call was given."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from lamina.core.calls import CallSignature, call_signature, undo_on_error
+from lamina.core.frame import Transaction, concrete
+from lamina.core.symbolic import public_shape
+
+
+def build_once(build: Callable[..., None]) -> Callable[..., None]:
+    """Makes a class's `build` run once, on concrete values, and leave the layer as it was if it fails."""
+
+    @functools.wraps(build)
+    def once(self: Any, *input_shapes: Any, **kwargs: Any) -> None:
+        if self._building:  # a call of super().build(...)
+            build(self, *input_shapes, **kwargs)
+        elif not self.built:
+            self._check_ready()
+            shapes = tuple(tuples(shape) for shape in input_shapes)
+            with undo_on_error(self), concrete(), Transaction():
+                self._building = True
+                build(self, *shapes, **{key: tuples(shape) for key, shape in kwargs.items()})
+                self._building = False
+                self.built = True
+                self._note_built((*shapes, *kwargs.values()))
+
+    return once
+
+
+def tuples(shapes: Any) -> Any:
+    """Returns a shape, or each shape of a structure, as a tuple."""
+    if isinstance(shapes, dict):
+        return {key: tuples(shape) for key, shape in shapes.items()}
+    if isinstance(shapes, (list, tuple)):
+        if any(isinstance(item, (list, tuple, dict)) for item in shapes):
+            return type(shapes)(tuples(item) for item in shapes)
+        return tuple(shapes)
+    return shapes
+
+
+def shapes_of(args: tuple[Any, ...], kwargs: dict[str, Any], signature: CallSignature) -> dict[str, Any]:
+    """Returns the shapes of the arguments that are arrays or structures of arrays, by name."""
+    named = [*zip([*signature.names, *(f"input_{i}" for i in range(len(args)))], args, strict=False), *kwargs.items()]
+    return {
+        name: jax.tree.map(lambda x: public_shape(x.shape), value)
+        for name, value in named
+        if (leaves := jax.tree.leaves(value)) and all(hasattr(leaf, "shape") for leaf in leaves)
+    }
+
+
+def shapes_for(build: Callable[..., None], shapes: dict[str, Any]) -> list[Any]:
+    """Returns the shapes that a `build` takes: by the arguments' names (`query_shape`), else in order."""
+    names = call_signature(build).names
+    if names and all(name.removesuffix("_shape") in shapes for name in names):
+        return [shapes[name.removesuffix("_shape")] for name in names]
+    given = list(shapes.values())
+    return given if not names else given[: len(names)]

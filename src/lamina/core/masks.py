@@ -1,0 +1,66 @@
+"""Masks: which positions of an array count. They travel beside the arrays, through code that knows nothing of them."""
+
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+# By the identity of an array, traced ones too: JAX lets nobody put attributes on those. An entry goes when its array does.
+_masks: "dict[int, tuple[weakref.ref[Any], Any]]" = {}
+
+
+def mask_of(value: Any) -> Any:
+    """Returns the mask that an array carries, or the masks of a structure's arrays; None where there is none."""
+    if isinstance(value, (list, tuple)):
+        masks = [mask_of(item) for item in value]
+        return None if all(mask is None for mask in masks) else masks
+    if isinstance(value, dict):
+        by_key = {key: mask_of(item) for key, item in value.items()}
+        return None if all(mask is None for mask in by_key.values()) else by_key
+    entry = _masks.get(id(value))
+    return entry[1] if entry is not None and entry[0]() is value else None
+
+
+def with_mask(value: Any, mask: Any, inputs: Iterable[Any] = ()) -> Any:
+    """Returns the value, carrying the mask; a copy of it where it is one of `inputs`, which keep the masks they have.
+
+    Args:
+        value: an array, or a structure of arrays.
+        mask: a mask, None for none, or a structure of them, nested as the value is.
+        inputs: the arrays that the caller holds.
+    """
+    if isinstance(value, (list, tuple)):
+        parts = mask if isinstance(mask, (list, tuple)) else [mask] * len(value)
+        return type(value)([with_mask(item, own, inputs) for item, own in zip(value, parts, strict=True)])
+    if isinstance(value, dict):
+        return {key: with_mask(item, mask[key] if isinstance(mask, dict) else mask, inputs) for key, item in value.items()}
+    if not isinstance(value, jax.Array) or mask_of(value) is mask:
+        return value
+    if any(value is array for array in inputs):
+        value = jnp.copy(value)
+    if mask is None:
+        _masks.pop(id(value), None)
+    else:
+        key = id(value)
+        _masks[key] = (weakref.ref(value, lambda _: _masks.pop(key, None)), mask)
+    return value
+
+
+def any_masks() -> bool:
+    """Tells whether any array carries a mask."""
+    return bool(_masks)
+
+
+def masks_of(leaves: Sequence[Any]) -> dict[int, Any]:
+    """Returns the masks that a list's arrays carry, by position: what `put_masks` puts on the arrays that stand for them."""
+    if not _masks:
+        return {}
+    return {i: mask for i, leaf in enumerate(leaves) if (mask := mask_of(leaf)) is not None}
+
+
+def put_masks(leaves: Sequence[Any], masks: dict[int, Any]) -> None:
+    """Puts masks on a list's arrays, by position."""
+    for i, mask in masks.items():
+        with_mask(leaves[i], mask, ())

@@ -1,0 +1,300 @@
+"""The tree of attributes: what is found, in which order, and under which names and paths."""
+
+import copy
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lamina
+from lamina import layers
+from lamina.core.naming import snake_case
+
+X = np.ones((2, 3), "float32")
+
+
+class Node(layers.Layer):
+    """Holds whatever is assigned to it."""
+
+    def call(self, x):
+        return x
+
+
+def variable(name=None):
+    return lamina.Variable(np.zeros(1, "float32"), name=name)
+
+
+# --- random trees ----------------------------------------------------------------------------------------------------
+
+# Few names, so that they meet: an explicit name may be what another attribute, key or index is called.
+NAMES = st.sampled_from([None, None, "a", "b", "0"])
+ATTRIBUTES = st.sampled_from(["a", "b", "c"])
+LEAVES = st.tuples(st.just("variable"), NAMES)
+
+
+def _layers(children):
+    return st.tuples(st.just("layer"), NAMES, st.lists(st.tuples(ATTRIBUTES, children), min_size=1, max_size=3))
+
+
+def _containers(children):
+    keys = st.sampled_from(["a", "b", 0, "0", "a/b"])
+    return st.one_of(
+        _layers(children),
+        st.tuples(st.just("dict"), st.lists(st.tuples(keys, children), min_size=1, max_size=3)),
+        st.tuples(st.sampled_from(["list", "tuple"]), st.lists(children, min_size=1, max_size=3)),
+        st.tuples(st.just("set"), st.lists(LEAVES, max_size=3)),
+    )
+
+
+TREES = _layers(_containers(_containers(st.one_of(LEAVES, _containers(LEAVES)))))
+
+
+def make(spec, found):
+    """Makes what a description says; notes the variables in the order in which a walk of attributes meets them."""
+    kind, *rest = spec
+    if kind == "variable":
+        return variable(rest[0])
+    if kind == "layer":
+        layer = Node(name=rest[0])
+        for attribute, child in dict(rest[1]).items():
+            setattr(layer, attribute, make(child, found))
+        return layer
+    if kind == "dict":
+        return {key: make(child, found) for key, child in dict(rest[0]).items()}
+    return {"list": list, "tuple": tuple, "set": set}[kind](make(child, found) for child in rest[0])
+
+
+def count(spec):
+    kind, *rest = spec
+    if kind == "variable":
+        return 1
+    return sum(count(child) for child in (dict(rest[-1]).values() if kind in ("layer", "dict") else rest[0]))
+
+
+@given(tree=TREES)
+@settings(max_examples=300, deadline=None)
+def test_every_variable_of_any_tree_has_a_path_of_its_own_that_comes_again(tree):
+    def run():
+        lamina.clear_session()
+        root = make(tree, [])
+        return root, [v.path for v in root.variables]
+
+    root, paths = run()
+    assert len(paths) == len(set(paths)) == count(tree)
+    assert all(path.startswith(f"{root.name}/") for path in paths)
+    modules = [module.path for module in root.modules()]
+    assert len(modules) == len(set(modules))
+    assert run()[1] == paths
+    names = [v.name for v in root.variables]
+    assert len(names) == len(paths)
+
+
+@given(tree=TREES)
+@settings(max_examples=60, deadline=None)
+def test_paths_are_the_same_whether_or_not_one_has_looked_before(tree):
+    lamina.clear_session()
+    looked = make(tree, [])
+    for _ in range(2):
+        _ = [v.path for v in looked.variables], looked.weights, repr(looked)
+    lamina.clear_session()
+    fresh = make(tree, [])
+    assert [v.path for v in looked.variables] == [v.path for v in fresh.variables]
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def test_steps_are_attributes_indices_and_keys_or_explicit_names():
+    root = Node(name="root")
+    root.plain, root.named = Node(), Node(name="mine")
+    root.steps, root.heads, root.deep = [Node(), Node(name="mine2")], {"x": Node(), 3: Node()}, [({"k": Node()},)]
+    for layer in root.sublayers():
+        layer.w, layer.v = variable(), variable("explicit")
+    assert [w.path for w in root.weights] == [
+        f"root/{step}/{name}"
+        for step in ("plain", "mine", "steps/0", "mine2", "heads/x", "heads/3", "deep/0/0/k")
+        for name in ("w", "explicit")
+    ]
+    assert [w.name for w in root.weights[:2]] == ["w", "explicit"]
+
+
+def test_two_sublayers_with_one_explicit_name_still_have_paths_of_their_own():
+    root = Node(name="root")
+    root.first, root.second = layers.Dense(1, name="dense"), layers.Dense(1, name="dense")
+    root.both = [layers.Dense(1, name="dense")]
+    for layer in root.sublayers():
+        layer.build((None, 3))
+    paths = [w.path for w in root.weights]
+    assert len(set(paths)) == 6 and [layer.name for layer in root.sublayers()] == ["dense"] * 3
+
+
+def test_an_explicit_name_that_another_attribute_has_leads_to_no_second_path():
+    root, named, other = Node(name="root"), Node(name="heads"), Node()
+    root.first, root.heads = named, {"a": other}
+    named.a = Node()
+    named.a.w, other.w = variable(), variable()
+    paths = [w.path for w in root.weights]
+    assert len(set(paths)) == 2
+
+
+def test_weights_of_one_layer_with_one_explicit_name_are_refused_naming_both():
+    layer = Node(name="mine")
+    layer.w = layer.add_weight("kernel", shape=(2, 3))
+    with pytest.raises(ValueError, match=r"mine.*'kernel'.*\(2, 3\).*\(4,\)"):
+        layer.add_weight("kernel", shape=(4,))
+    assert layer.weights == [layer.w]
+    layer.a, layer.b = layer.add_weight((2,)), layer.add_weight((2,))
+    assert [w.name for w in layer.weights] == ["kernel", "a", "b"]
+
+
+def test_weights_that_sit_in_lists_or_nowhere_have_names_too():
+    layer = Node(name="mine")
+    layer.kernels = [layer.add_weight((1,)) for _ in range(2)]
+    layer.table = {"q": layer.add_weight((1,))}
+    for _ in range(2):
+        layer.add_weight((1,))
+    paths = [w.path for w in layer.weights]
+    assert {"mine/kernels/0", "mine/kernels/1", "mine/table/q"} < set(paths) and len(set(paths)) == 5
+
+
+def test_automatic_names_are_the_class_in_snake_case_made_unique_until_the_session_is_cleared():
+    first, second = Node(), Node()
+    assert [first.name, second.name] == ["node", "node_1"]
+    lamina.clear_session()
+    assert Node().name == "node" and first.name == "node"
+    assert [snake_case(n) for n in ("LSTM", "GRUCell", "A", "_Private", "Conv2DTranspose", "HTTPServer2")] == [
+        "lstm", "gru_cell", "a", "private", "conv2d_transpose", "http_server2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", "a/b", 3])
+def test_a_layers_name_is_one_step_of_a_path(name):
+    with pytest.raises(ValueError, match="name"):
+        Node(name=name)
+
+
+# --- finding ---------------------------------------------------------------------------------------------------------
+
+
+def test_each_object_is_found_once_in_the_order_of_assignment():
+    shared, extra, root = Node(), Node(), Node()
+    shared.w = variable()
+    root.first, root.items, root.again, root.tuple = shared, [shared, extra], shared, (shared,)
+    root.w = shared.w
+    assert root.sublayers() == [shared, extra] and root.weights == [shared.w]
+    assert root.flatten_layers() == [root, shared, extra]
+
+
+def test_sets_are_found_in_the_order_in_which_their_members_were_made():
+    for _ in range(3):
+        members = [Node() for _ in range(20)]
+        root = Node()
+        root.members = {*members[::-1]}
+        assert root.sublayers() == members
+
+
+def test_what_is_assigned_appended_replaced_or_removed_is_what_is_found():
+    root, a, b, c = Node(name="root"), Node(), Node(), Node()
+    for layer in (a, b, c):
+        layer.w = variable()
+    root.items, root.single = [a], b
+    root.items.append(c)
+    assert root.sublayers() == [a, c, b]
+    assert [w.path for w in root.weights] == ["root/items/0/w", "root/items/1/w", "root/single/w"]
+    root.items.remove(a)
+    assert [w.path for w in root.weights] == ["root/items/0/w", "root/single/w"]
+    root.single = None
+    assert root.sublayers() == [c]
+    root.items.insert(0, b)
+    assert [w.path for w in root.weights] == ["root/items/0/w", "root/items/1/w"] and root.weights == [b.w, c.w]
+    del root.items
+    assert root.weights == []
+    root.table = {"x": a}
+    root.table["y"] = c
+    assert [w.path for w in root.weights] == ["root/table/x/w", "root/table/y/w"]
+    root.table.pop("x")
+    assert root.weights == [c.w]
+
+
+def test_replacing_an_attribute_replaces_its_weights():
+    class Net(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = layers.Dense(4), layers.Dense(1)
+
+        def call(self, x):
+            return self.head(self.body(x))
+
+    net = Net()
+    net(X)
+    net.head = layers.Dense(2)
+    assert net(X).shape == (2, 2) and len(net.weights) == 4
+    assert [w.path for w in net.weights] == ["net/body/kernel", "net/body/bias", "net/head/kernel", "net/head/bias"]
+
+
+def test_a_layer_that_moves_to_another_tree_takes_its_path_from_there():
+    first, second, moved = Node(name="first"), Node(name="second"), Node()
+    moved.w = variable()
+    first.x = moved
+    assert moved.w.path == "first/x/w"
+    second.y = moved
+    assert moved.w.path == "first/x/w"  # it is where it was first
+    first.x = None
+    assert moved.w.path == "second/y/w"
+    third = Node(name="third")
+    third.z = moved
+    del second
+    gc.collect()
+    assert moved.w.path == "third/z/w"
+
+
+def test_a_layer_that_refers_back_to_what_holds_it_has_a_finite_path():
+    root, child = Node(name="root"), Node()
+    child.owner = root
+    root.child = child
+    root.w, child.w = variable(), variable()
+    assert len({w.path for w in root.weights}) == 2 and root.flatten_layers() == [root, child]
+    itself = Node(name="itself")
+    itself.me, itself.w = [itself], variable()
+    assert [w.path for w in itself.weights] == ["itself/w"]
+
+
+def test_modules_that_are_no_layers_own_state_but_no_weights():
+    root = Node(name="root")
+    root.seed, root.mean, root.w = lamina.random.SeedGenerator(1), lamina.metrics.Mean(), variable()
+    assert root.weights == [root.w]
+    assert [v.path for v in root.variables] == ["root/w", "root/seed/state", "root/mean/total", "root/mean/count"]
+    assert root.non_trainable_variables == root.variables[1:]
+    assert root.metrics == [root.mean]
+
+
+def test_an_optimizers_state_is_not_the_models():
+    root = Node()
+    root.w, root.optimizer = variable(), lamina.optimizers.Adam()
+    root.optimizer.build([root.w])
+    assert root.variables == [root.w]
+
+
+def test_a_tree_that_nobody_holds_is_collected():
+    root = Node()
+    root.child, root.items = layers.Dense(2), [layers.Dense(2)]
+    root.child(X)
+    gone = [weakref.ref(root), weakref.ref(root.child), weakref.ref(root.child.kernel)]
+    del root
+    gc.collect()
+    assert [r() for r in gone] == [None] * 3
+
+
+def test_a_copy_is_a_tree_of_its_own():
+    net = lamina.Sequential([layers.Dense(2), layers.Dropout(0.5), layers.Dense(1)], name="net")
+    before = np.asarray(net(X))
+    twin = copy.deepcopy(net)
+    assert [w.path for w in twin.weights] == [w.path for w in net.weights]
+    assert not {id(v) for v in twin.variables} & {id(v) for v in net.variables}
+    twin.set_weights([w * 0 for w in twin.get_weights()])
+    np.testing.assert_array_equal(net(X), before)
+    np.testing.assert_array_equal(twin(X), 0)
+    assert lamina.jit(twin)(X).shape == (2, 1)

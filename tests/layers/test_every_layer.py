@@ -1,0 +1,201 @@
+"""What holds for every layer: the numbers, gradients and shapes of Keras, compiled or not, and again from its config."""
+
+import contextlib
+import json
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lamina
+from lamina.core.symbolic import SymbolicTensor
+
+EPSILON = {"float32": 2e-6, "mixed_float16": 2**-9, "mixed_bfloat16": 2**-6}
+
+# How to make the layer from `lamina.layers` or `keras.layers`, and the shapes of its inputs, in which b and t may be any size.
+# Negative numbers are rare enough in inputs of integers not to be drawn: those are indices.
+CASES = {
+    "Activation": (lambda k: k.Activation("tanh"), "b t 3"),
+    "ActivityRegularization": (lambda k: k.ActivityRegularization(0.1, 0.2), "b 3"),
+    "Add": (lambda k: k.Add(), ["b t 3", "b t 3", "b 1 3"]),
+    "AlphaDropout": (lambda k: k.AlphaDropout(0.4, seed=3), "b t 3"),
+    "Average": (lambda k: k.Average(), ["b 5 3", "b 3"]),
+    "AveragePooling2D": (lambda k: k.AveragePooling2D((2, 1), padding="same"), "b 5 4 3"),
+    "BatchNormalization": (lambda k: k.BatchNormalization(), "b t 3"),
+    "Concatenate": (lambda k: k.Concatenate(axis=1), ["b t 3", "b 2 3", "b t 3"]),
+    "Concatenate along the last axis": (lambda k: k.Concatenate(), ["b t 3", "b t 1"]),
+    "Conv2D": (lambda k: k.Conv2D(4, 3, 2, "same", activation="relu"), "b 6 5 3"),
+    "Dense": (lambda k: k.Dense(4, "relu"), "b t 3"),
+    "Dot": (lambda k: k.Dot((1, 2), normalize=True), ["b 4 3 2", "b t 4"]),
+    "Dot of vectors": (lambda k: k.Dot(-1), ["b 4", "b 4"]),
+    "Dropout": (lambda k: k.Dropout(0.3, (None, 1, 3), seed=4), "b t 3"),
+    "ELU": (lambda k: k.ELU(0.7), "b t 3"),
+    "EinsumDense": (lambda k: k.EinsumDense("btf,fhd->bthd", (None, 2, 5), "tanh", "hd"), "b t 3"),
+    "EinsumDense before": (lambda k: k.EinsumDense("...x,xy->...y", 5, bias_axes="y"), "b t 2 3"),
+    "EinsumDense after": (lambda k: k.EinsumDense("ab...,bc->ac...", 5, bias_axes="c"), "b 3 t 2"),
+    "Embedding": (lambda k: k.Embedding(7, 3), "b t int"),
+    "Flatten": (lambda k: k.Flatten(), "b t 3 2"),
+    "Flatten of channels first": (lambda k: k.Flatten("channels_first"), "b 2 t 3"),
+    "Flatten of numbers": (lambda k: k.Flatten(), "b"),
+    "GaussianDropout": (lambda k: k.GaussianDropout(0.4, seed=5), "b t 3"),
+    "GaussianNoise": (lambda k: k.GaussianNoise(0.4, seed=6), "b t 3"),
+    "GlobalAveragePooling2D": (lambda k: k.GlobalAveragePooling2D(keepdims=True), "b 3 4 2"),
+    "GlobalMaxPooling2D": (lambda k: k.GlobalMaxPooling2D(), "b 3 4 2"),
+    "Identity": (lambda k: k.Identity(), "b t 3"),
+    "Lambda": (lambda k: k.Lambda(lambda x, shift: 2 * x + shift, arguments={"shift": 1.0}), "b t 3"),
+    "LeakyReLU": (lambda k: k.LeakyReLU(0.2), "b t 3"),
+    "Masking": (lambda k: k.Masking(0.5), "b t 3"),
+    "MaxPooling2D": (lambda k: k.MaxPooling2D(2, 1), "b 4 5 3"),
+    "Maximum": (lambda k: k.Maximum(), ["b t 3", "b t 1", "b t 3"]),
+    "Minimum": (lambda k: k.Minimum(), ["b t 3", "b t 3"]),
+    "Multiply": (lambda k: k.Multiply(), ["b t 3", "b t 3", "b 1 1"]),
+    "PReLU": (lambda k: k.PReLU(keras.initializers.Constant(0.3) if k is keras.layers else "ones", shared_axes=[1]), "b t 3"),
+    "Permute": (lambda k: k.Permute((3, 1, 2)), "b t 3 2"),
+    "ReLU": (lambda k: k.ReLU(1.5, 0.1, 0.2), "b t 3"),
+    "RepeatVector": (lambda k: k.RepeatVector(4), "b t"),
+    "Reshape": (lambda k: k.Reshape((-1, 4)), "b t 8"),
+    "Softmax": (lambda k: k.Softmax(axis=(1, 2)), "b t 3"),
+    "SpatialDropout1D": (lambda k: k.SpatialDropout1D(0.4, seed=7), "b t 3"),
+    "SpatialDropout2D": (lambda k: k.SpatialDropout2D(0.4, "channels_first", seed=8), "b 3 t 2"),
+    "SpatialDropout3D": (lambda k: k.SpatialDropout3D(0.4, seed=9), "b t 2 2 3"),
+    "Subtract": (lambda k: k.Subtract(), ["b t 3", "b t 3"]),
+    "TimeDistributed": (lambda k: k.TimeDistributed(k.Dense(4, "relu")), "b t 3"),
+}
+every_case = pytest.mark.parametrize("name", CASES)
+float_cases = pytest.mark.parametrize("name", [name for name in CASES if name != "Embedding"])
+
+
+def make(name, of=lamina.layers):
+    return CASES[name][0](of)
+
+
+def each(function, structure):
+    return [function(item) for item in structure] if isinstance(structure, list) else function(structure)
+
+
+def shapes(name, b, t):
+    sizes = {"b": b, "t": t}
+    return each(lambda text: tuple(sizes[s] if s in sizes else int(s) for s in text.removesuffix(" int").split()), CASES[name][1])
+
+
+def inputs(name, b=4, t=6, seed=0):
+    """Random numbers; among them whole rows of 0.5, and integers where a layer takes those."""
+    random = np.random.default_rng(seed)
+
+    def draw(shape):
+        x = np.where(random.random((*shape[:-1], 1)) < 0.3, 0.5, random.normal(0, 1, shape))
+        return random.integers(0, 7, shape) if "int" in CASES[name][1] else x.astype("float32")
+
+    return each(draw, shapes(name, b, t))
+
+
+@contextlib.contextmanager
+def policy(dtype):
+    lamina.set_dtype_policy(dtype)
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        lamina.set_dtype_policy("float32")
+        keras.config.set_dtype_policy("float32")
+
+
+def both(name, x):
+    """Returns our layer and that of Keras, with the same weights, none of them zero."""
+    ours, theirs = make(name), make(name, keras.layers)
+    ours(x)
+    theirs.build(each(np.shape, x))
+    random = np.random.default_rng(1)
+    weights = [random.uniform(0.5, 1.5, w.shape).astype(w.dtype) for w in ours.weights]
+    assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
+    ours.set_weights(weights)
+    theirs.set_weights(weights)
+    return ours, theirs
+
+
+def assert_close(actual, desired, tolerance):
+    assert (actual.shape, actual.dtype) == (desired.shape, desired.dtype)
+    np.testing.assert_allclose(np.float64(actual), np.float64(desired), rtol=tolerance, atol=4 * tolerance)
+
+
+def test_every_layer_has_a_case():
+    public = {name for name in lamina.layers.__all__ if isinstance(getattr(lamina.layers, name), type)}
+    bases = {"InputSpec", "Layer", "Wrapper"}
+    assert {name.split()[0] for name in CASES} == public - bases
+
+
+@every_case
+@given(dtype=st.sampled_from(sorted(EPSILON)), sizes=st.sampled_from([(1, 1), (2, 5), (3, 3)]), seed=st.integers(0, 99))
+@settings(max_examples=2, deadline=None)
+def test_the_numbers_are_those_of_keras(name, dtype, sizes, seed):
+    x = inputs(name, *sizes, seed)
+    with policy(dtype):
+        ours, theirs = both(name, x)
+        assert_close(ours(x), jax.jit(theirs)(x), EPSILON[dtype])
+
+
+@float_cases
+def test_the_gradients_are_those_of_keras(name):
+    x = each(jnp.asarray, inputs(name))
+    ours, theirs = both(name, x)
+
+    def gradient(layer):
+        return jax.jit(jax.grad(lambda x: jnp.sum(jnp.sin(layer(x)))))(x)
+
+    for actual, desired in zip(jax.tree.leaves(gradient(ours)), jax.tree.leaves(gradient(theirs)), strict=True):
+        assert_close(actual, desired, 1e-5)
+
+
+@every_case
+@pytest.mark.parametrize("training", [False, True])
+def test_compiled_is_as_eager(name, training):
+    x = inputs(name)
+    eager, compiled = make(name), make(name)
+    eager(x), compiled(x)
+    compiled.set_weights(eager.get_weights())
+    run = lamina.jit(lambda x: compiled(x, training=training))
+    for _ in range(2):
+        assert_close(run(x), eager(x, training=training), 2e-6)
+    for mine, other in zip(compiled.variables, eager.variables, strict=True):
+        np.testing.assert_allclose(mine.value, other.value, rtol=1e-5)
+
+
+@every_case
+def test_shapes_are_known_without_numbers(name):
+    real = [make(name)(inputs(name, *sizes)).shape for sizes in ((4, 6), (5, 7))]
+    expected = tuple(a if a == b else None for a, b in zip(*real, strict=True))
+    dtype = "int32" if "int" in CASES[name][1] else "float32"
+    assert make(name)(each(lambda shape: SymbolicTensor(shape, dtype), shapes(name, None, None))).shape == expected
+    assert make(name).compute_output_shape(shapes(name, None, None)) == expected
+    assert make(name).compute_output_shape(shapes(name, 4, 6)) == real[0]
+
+
+@every_case
+def test_a_layer_built_from_shapes_is_as_one_built_by_its_first_call(name):
+    built, called = make(name), make(name)
+    built.build(shapes(name, None, 6))
+    called(inputs(name))
+    assert built.built
+    assert [(w.path.split("/")[1:], w.shape) for w in built.weights] == [(w.path.split("/")[1:], w.shape) for w in called.weights]
+
+
+@every_case
+@pytest.mark.parametrize("training", [False, True])
+def test_a_layer_comes_back_from_its_config(name, training):
+    x = inputs(name)
+    layer = make(name)
+    config = layer.get_config()
+    again = type(layer).from_config(config if name == "Lambda" else json.loads(json.dumps(config)))
+    assert json.dumps(again.get_config(), default=id) == json.dumps(config, default=id)
+    layer(x), again(x)
+    again.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(again(x, training=training), layer(x, training=training))
+
+
+@every_case
+def test_masking_is_supported_where_keras_supports_it(name):
+    assert make(name).supports_masking == make(name, keras.layers).supports_masking
