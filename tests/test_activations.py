@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lamina import activations
 from lamina.core import config
-from lamina.core.symbolic import SymbolicTensor, replay
+from lamina.core.graph import replay
+from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
 
 NOT_FUNCTIONS = {"get", "serialize", "deserialize"}

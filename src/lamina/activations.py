@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from lamina.core import config
 from lamina.core.errors import suggest
-from lamina.core.symbolic import op
+from lamina.core.graph import op
 
 Array = jax.Array
 F = TypeVar("F", bound=Callable[..., Any])
@@ -404,7 +404,7 @@ def glu(x: Array, axis: int = -1) -> Array:
 swish, hard_swish = silu, hard_silu
 _named |= {"swish": silu, "hard_swish": hard_silu}
 
-# doctest does not find functions that are wrapped elsewhere, as these are in core/symbolic.py, unless they are named here.
+# doctest does not find functions that are wrapped elsewhere, as these are in core/graph.py, unless they are named here.
 __test__ = {name: function for name, function in _named.items() if name == function.__name__ != "linear"}
 
 

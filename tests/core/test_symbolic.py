@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import lamina
 from lamina import layers, ops
-from lamina.core.symbolic import op, replay
+from lamina.core.graph import op, replay
 
 SIZES = {None: 3, "time": 4, "width": 5}
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import lamina
 from lamina import layers
 from lamina.core.calls import mask_of, with_mask
-from lamina.core.symbolic import SymbolicTensor, replay
+from lamina.core.graph import replay
+from lamina.core.symbolic import SymbolicTensor
 
 ELEMENTWISE = ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"]
 NAMES = [*ELEMENTWISE, "Concatenate", "Dot"]

@@ -12,7 +12,8 @@ import pytest
 
 import lamina
 from lamina import ops
-from lamina.core.symbolic import SymbolicTensor, replay
+from lamina.core.graph import replay
+from lamina.core.symbolic import SymbolicTensor
 from ops.cases import BINARY, CALLS, COVERED, REDUCTIONS, UNARY, Call, real
 from ops.compare import arrays_to, assert_same, leaves
 

@@ -8,7 +8,7 @@ import jax
 
 from lamina.core.calls import CallSignature, call_signature, undo_on_error
 from lamina.core.frame import Transaction, concrete
-from lamina.core.symbolic import public_shape
+from lamina.core.shapes import public_shape
 
 
 def build_once(build: Callable[..., None]) -> Callable[..., None]:

@@ -25,11 +25,13 @@ from lamina.core.config import constructor_arguments, unknown_argument
 from lamina.core.contributions import Contributing
 from lamina.core.errors import describe, show_shape, user_line
 from lamina.core.frame import Cell, Transaction, thread
+from lamina.core.graph import record
 from lamina.core.input_spec import check_inputs
 from lamina.core.lift import lift
 from lamina.core.masks import any_masks, mask_of, with_mask
 from lamina.core.naming import snake_case, unique_name
-from lamina.core.symbolic import Node, ShapeSpec, SymbolicTensor, abstract_call, record, settled
+from lamina.core.shapes import ShapeSpec, abstract_call, settled
+from lamina.core.symbolic import Node, SymbolicTensor
 from lamina.core.variable import Array, Variable, check_name
 
 

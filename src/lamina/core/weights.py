@@ -9,7 +9,7 @@ import numpy as np
 from lamina import constraints, initializers, regularizers
 from lamina.core.dtypes import is_floating
 from lamina.core.errors import describe, show_shape
-from lamina.core.symbolic import settled
+from lamina.core.shapes import settled
 from lamina.core.tree import Module, walk
 from lamina.core.variable import Variable, check_shape
 

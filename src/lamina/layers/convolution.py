@@ -5,17 +5,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina import activations, constraints, initializers, regularizers
 from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import channels_axis, known, pair, positive
+from lamina.layers.kernel import KernelLayer
 
 # Up to this many numbers under the kernel, XLA's convolution on the CPU loses against a matrix product over patches.
 _SMALL_PATCH = 512
 
 
-class Conv2D(Layer):
+class Conv2D(KernelLayer):
     """activation(convolution(inputs, kernel) + bias), over the two spatial axes of images.
 
     outputs[b, y, x, f] = sum over i, j, c of inputs[b, s y + d i, s x + d j, c] kernel[i, j, c, f], with strides s and dilation d.
@@ -68,7 +67,17 @@ class Conv2D(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(
+            activation,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
         self.filters = positive(filters, "filters", self)
         self.kernel_size = pair(kernel_size, "kernel_size", self)
         self.strides = pair(strides, "strides", self)
@@ -80,14 +89,7 @@ class Conv2D(Layer):
             raise ValueError(f"filters of Conv2D ({filters}) must be a multiple of groups ({groups}).")
         self.padding = padding.lower()
         self.axis = channels_axis(data_format, self)
-        self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(ndim=4)
 
     def build(self, input_shape: Any) -> None:
@@ -95,17 +97,10 @@ class Conv2D(Layer):
         channels = known(input_shape[self.axis], "the channels", self)
         if channels % self.groups:
             raise ValueError(f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} input channels.")
-        self.kernel = self.add_weight(
-            (*self.kernel_size, channels // self.groups, self.filters),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self.add_kernel((*self.kernel_size, channels // self.groups, self.filters))
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                (self.filters,), self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
-            )
+            self.bias = self.add_bias((self.filters,))
         self.input_spec = InputSpec(ndim=4, axes={self.axis: channels})
 
     def call(self, inputs: Array) -> Array:

@@ -4,14 +4,13 @@ from typing import Any
 
 import jax
 
-from lamina import activations, constraints, initializers, regularizers
 from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import known, positive
+from lamina.layers.kernel import KernelLayer
 
 
-class Dense(Layer):
+class Dense(KernelLayer):
     """activation(inputs @ kernel + bias).
 
     The kernel has shape (features, units), the bias (units,); inputs of shape (..., features) give outputs of shape
@@ -53,32 +52,28 @@ class Dense(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(
+            activation,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
         self.units = positive(units, "units", self)
-        self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernel and the bias."""
         features = known(input_shape[-1], "the last axis", self)
-        self.kernel = self.add_weight(
-            (features, self.units),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self.add_kernel((features, self.units))
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight(
-                (self.units,), self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
-            )
+            self.bias = self.add_bias((self.units,))
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
 
     def call(self, inputs: Array) -> Array:

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamina import activations, constraints, initializers, regularizers
+from lamina import initializers
 from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
-from lamina.core.layer import Layer
 from lamina.core.variable import Array
+from lamina.layers.kernel import KernelLayer
 
 _EQUATION = re.compile(r"(\.\.\.|)([A-Za-z]+)(\.\.\.|),([A-Za-z]+)->\1([A-Za-z]+)\3")
 
 
-class EinsumDense(Layer):
+class EinsumDense(KernelLayer):
     """activation(einsum(equation, inputs, kernel) + bias).
 
     Each letter of the equation is an axis; those that the outputs lack are summed over. The sizes of the kernel follow from
@@ -61,37 +61,34 @@ class EinsumDense(Layer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            activation,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+            **kwargs,
+        )
         self.equation = equation
         self.partial_output_shape = tuple(output_shape) if isinstance(output_shape, (tuple, list)) else (output_shape,)
-        self.activation = activations.get(activation)
         self.bias_axes = bias_axes
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
         self._equation = _read(equation, self.partial_output_shape, bias_axes or "")
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernel and the bias."""
         _, inputs, after, kernel, outputs = self._equation
         sizes = self._sizes(input_shape)
-        self.kernel = self.add_weight(
-            [self._known(axis, sizes) for axis in kernel],
-            _along_axes(self.kernel_initializer, kernel, outputs),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
+        self.kernel = self.add_kernel(
+            [self._known(axis, sizes) for axis in kernel], _along_axes(self.kernel_initializer, kernel, outputs)
         )
         self.bias = None
         if self.bias_axes:
             first = min(outputs.index(axis) for axis in self.bias_axes)
             shape = [self._known(axis, sizes) if axis in self.bias_axes else 1 for axis in outputs[first:]]
             shape += [1] * (len(input_shape) - len(inputs)) if after else []
-            self.bias = self.add_weight(
-                shape, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
-            )
+            self.bias = self.add_bias(shape)
         self.input_spec = InputSpec(ndim=len(input_shape))
 
     def call(self, inputs: Array) -> Array:

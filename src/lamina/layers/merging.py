@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.errors import describe, show_shape
+from lamina.core.graph import op
 from lamina.core.layer import Layer
 from lamina.core.masks import mask_of, with_mask
-from lamina.core.symbolic import op
 from lamina.core.variable import Array
 
 Inputs = Sequence[Array]

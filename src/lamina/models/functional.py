@@ -7,8 +7,9 @@ import jax
 
 from lamina.core.contributions import Contributing
 from lamina.core.errors import describe, show_shape
+from lamina.core.graph import order_of_calls, replay
 from lamina.core.layer import Layer
-from lamina.core.symbolic import Shape, Size, SymbolicTensor, order_of_calls, replay, symbolic_leaves
+from lamina.core.symbolic import Shape, Size, SymbolicTensor, symbolic_leaves
 from lamina.models.model import Model
 
 

@@ -9,7 +9,8 @@ from lamina import losses, metrics, optimizers
 from lamina.core.layer import Layer
 from lamina.core.lift import jit, value_and_grad
 from lamina.core.metric import Mean, Metric
-from lamina.core.symbolic import SymbolicTensor, abstract_call
+from lamina.core.shapes import abstract_call
+from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Array, Variable
 from lamina.training.data import ArrayData, pack, unpack
 from lamina.training.fit import History, evaluate, fit, predict

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.symbolic import op
+from lamina.core.graph import op
 from lamina.core.variable import Array
 from lamina.ops.rearrangement import rearrange
 from lamina.ops.windows import CHANNELS_LAST, channel_axis, check_padding, per_axis, spatial_axes

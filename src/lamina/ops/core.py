@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core import control
-from lamina.core.symbolic import Shape, SymbolicTensor, op
+from lamina.core.graph import op
+from lamina.core.symbolic import Shape, SymbolicTensor
 from lamina.core.variable import Array, Variable
 from lamina.ops.wrap import compiled, unary
 

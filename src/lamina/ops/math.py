@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import special
 
-from lamina.core.symbolic import op
+from lamina.core.graph import op
 from lamina.core.variable import Array
 from lamina.ops.wrap import binary, compiled, unary
 

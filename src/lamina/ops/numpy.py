@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.symbolic import op
+from lamina.core.graph import op
 from lamina.core.variable import Array
 from lamina.ops.core import shape
 from lamina.ops.wrap import binary, compiled, ternary, unary

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.symbolic import op
+from lamina.core.graph import op
 from lamina.core.variable import Array
 from lamina.ops.windows import CHANNELS_LAST, check_padding, per_axis, spatial_axes
 from lamina.ops.wrap import compiled

@@ -1,6 +1,6 @@
 """How a function of `jax.numpy` becomes a function of `lamina.ops`.
 
-`lamina.core.symbolic.op` lets it take Variables and symbolic tensors. Keras takes lists of numbers as arrays too, which
+`lamina.core.graph.op` lets it take Variables and symbolic tensors. Keras takes lists of numbers as arrays too, which
 `jax.numpy` refuses: `unary`, `binary` and `ternary` are `op` for functions whose first one, two or three arguments are arrays.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 import jax
 import jax.numpy as jnp
 
-from lamina.core.symbolic import op
+from lamina.core.graph import op
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.dtypes import dtype_policy
-from lamina.core.symbolic import op
+from lamina.core.graph import op
 from lamina.core.variable import Array
 from lamina.random.generator import SeedGenerator, key_of
 

@@ -1,0 +1,135 @@
+"""Graphs: recording calls on symbolic tensors, and running what was recorded."""
+
+import contextlib
+import functools
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+
+from lamina.core.shapes import Attempt, abstract_call
+from lamina.core.symbolic import Node, SymbolicTensor, is_tensor, symbolic_leaves
+from lamina.core.variable import Variable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def record(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    outputs: Any = None,
+    attempt: Attempt = contextlib.nullcontext,
+) -> Any:
+    """Records a call on symbolic tensors and returns its outputs as symbolic tensors.
+
+    Args:
+        function: a layer, or a function of arrays.
+        args: positional arguments.
+        kwargs: keyword arguments.
+        outputs: the outputs' shapes and dtypes, where they are known; else the call is run abstractly.
+        attempt: see `abstract_call`.
+    """
+    if outputs is None:
+        outputs = abstract_call(function, args, kwargs, attempt)
+    node = Node(function, args, kwargs)
+    node.outputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype, node=node), outputs)
+    return node.outputs
+
+
+def op(function: Callable[P, R]) -> Callable[P, R]:
+    """Lets a function of arrays take Variables and symbolic tensors too, alone or nested in lists, tuples and dicts."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for arg in args:
+            if type(arg) in _UNWRAPPED:
+                break
+        else:
+            if not kwargs or not any(type(arg) in _UNWRAPPED for arg in kwargs.values()):
+                return function(*args, **kwargs)
+        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor)
+        if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
+            return record(call, args, kwargs)
+        if any(isinstance(leaf, Variable) for leaf in leaves):
+            leaves = [leaf.value if isinstance(leaf, Variable) else leaf for leaf in leaves]
+            args, kwargs = jax.tree.unflatten(tree, leaves)
+        return function(*args, **kwargs)
+
+    return call
+
+
+_UNWRAPPED = {Variable, SymbolicTensor, list, tuple, dict}
+
+
+def replay(outputs: Any, feed: dict[SymbolicTensor, Any]) -> Any:
+    """Computes symbolic outputs from the values of symbolic inputs, running each recorded call once.
+
+    Args:
+        outputs: a structure of symbolic tensors.
+        feed: a value for each symbolic tensor that the computation starts from; it is filled as calls run.
+
+    Raises:
+        ValueError: if the outputs depend on an input that `feed` lacks.
+    """
+    wanted = symbolic_leaves(outputs)
+    for node in order_of_calls(wanted, feed):
+        args, kwargs = _fill((node.args, node.kwargs), feed)
+        values = node.function(*args, **kwargs)
+        tensors = jax.tree.leaves(node.outputs, is_leaf=is_tensor)
+        feed.update(zip(tensors, jax.tree.leaves(values, is_leaf=is_tensor), strict=True))
+    return _fill(outputs, feed)
+
+
+def _fill(structure: Any, feed: dict[SymbolicTensor, Any]) -> Any:
+    return jax.tree.map(lambda leaf: feed[leaf] if isinstance(leaf, SymbolicTensor) else leaf, structure, is_leaf=is_tensor)
+
+
+def order_of_calls(wanted: Iterable[SymbolicTensor], given: Iterable[SymbolicTensor]) -> list[Node]:
+    """Returns the recorded calls that lead from the given tensors to the wanted ones, in an order in which they can run.
+
+    Raises:
+        ValueError: if a wanted tensor depends on an input that is not among the given ones.
+    """
+    given = set(given)
+    order: dict[Node, None] = {}
+    stack = [(tensor, False) for tensor in reversed(list(wanted))]
+    while stack:
+        tensor, ready = stack.pop()
+        if tensor in given or tensor.node in order:
+            continue
+        if tensor.node is None:
+            raise ValueError(f"The outputs depend on {tensor!r}, which is not among the inputs. Add it to the inputs of the model.")
+        if ready:
+            order[tensor.node] = None
+        else:
+            stack.append((tensor, True))
+            stack.extend((source, False) for source in reversed(tensor.node.inputs))
+    return list(order)
+
+
+def _operators() -> None:
+    """Gives SymbolicTensor the operators of arrays."""
+
+    def binary(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
+        return lambda self, other: record(function, (self, other), {})
+
+    def reflected(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
+        return lambda self, other: record(function, (other, self), {})
+
+    def unary(function: Callable[[Any], Any]) -> Callable[[SymbolicTensor], Any]:
+        return lambda self: record(function, (self,), {})
+
+    for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
+        function = getattr(operator, name)
+        setattr(SymbolicTensor, f"__{name.strip('_')}__", binary(function))
+        setattr(SymbolicTensor, f"__r{name.strip('_')}__", reflected(function))
+    for name in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
+        setattr(SymbolicTensor, f"__{name}__", binary(getattr(operator, name)))
+    for name in ("neg", "pos", "abs", "invert"):
+        setattr(SymbolicTensor, f"__{name}__", unary(getattr(operator, name)))
+
+
+_operators()
