@@ -134,7 +134,6 @@ class Compiled:
             del method.__wrapped__
             bound = Compiled(method, (), ())
             bound.static_argnums, bound.static_argnames = tuple(n - 1 for n in self.static_argnums), self.static_argnames
-            bound.expect((), ())
             self._bound[instance] = bound
         return functools.partial(_call_method, self._bound[instance], instance)
 
@@ -144,19 +143,26 @@ class Compiled:
         self._settle(tuple(v for v in dict.fromkeys(read) if v not in writes), tuple(writes))
 
     def _settle(self, read: tuple[Variable, ...], written: tuple[Variable, ...]) -> None:
-        """Makes the program for a known set of variables; its trace raises _Found if the function touches others."""
-        known_read, known_written = {*read, *written}, set(written)
+        self._variables = (read, written)
+        self._programs: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}
 
+    def _compile(self, context: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Makes the program, one that donates and one that does not; its trace raises _Found if it touches other variables.
+
+        Args:
+            context: what a trace depends on besides its arguments; each has a program of its own.
+        """
+        read, written = self._variables
+        known_read, known_written = {*read, *written}, set(written)
         first = not self._traced
 
         def pure(
-            given: list[Array], kept: list[Array], _: Any, masks: dict[int, Any], *args: Any, **kwargs: Any
+            given: list[Array], kept: list[Array], masks: dict[int, Any], *args: Any, **kwargs: Any
         ) -> tuple[Any, list[Array]]:
             start = next_serial()
             if masks:
                 put_masks(jax.tree.leaves((args, kwargs)), masks)
-            values = dict(zip(written + read, given + kept, strict=True))
-            frame = Frame(values, log_reads=True)
+            frame = Frame(zip(written + read, given + kept, strict=True), log_reads=True)
             with frame:
                 out = _values(self.function(*args, **kwargs))
             # A variable that this trace has made belongs to a layer that was built, or, made once more, to this call alone.
@@ -168,38 +174,43 @@ class Compiled:
             return out, [frame.values[variable] for variable in written]
 
         pure.__name__ = getattr(self.function, "__name__", "function")  # what profiles and logs show
-        # Only plain calls donate: a gradient may need what was read, and a frame may go back to it.
-        static = (2, *(n + 4 for n in self.static_argnums))
+        static = tuple(n + 3 for n in self.static_argnums)
         compiled = functools.partial(jax.jit, pure, static_argnums=static, static_argnames=self.static_argnames)
-        self._program = (read, written, compiled(donate_argnums=0), compiled())
+        programs = self._programs[context] = compiled(donate_argnums=0), compiled()
+        return programs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         masks = masks_of(jax.tree.leaves((args, kwargs))) if any_masks() else {}
+        context = (thread.training, thread.autocast)
+        plain = not thread.frames and not in_trace()
         while True:
-            read, written, donating, keeping = self._program
-            if thread.frames or in_trace() or jax.config.jax_debug_nans:  # type: ignore[attr-defined]
-                program = keeping
-                kept, given = [variable.read() for variable in read], [variable.read() for variable in written]
-                if written and not thread.frames and in_trace():
-                    written[0].check(given[0])
-            else:
-                program = donating
+            read, written = self._variables
+            donating, keeping = self._programs.get(context) or self._compile(context)
+            program = donating
+            if plain:
                 kept = [variable._value for variable in read]
                 given = donatable([variable._value for variable in written])
+                if written and jax.config.jax_debug_nans:  # type: ignore[attr-defined]
+                    program = keeping
+            else:
+                # Only plain calls donate: a gradient may need what was read, and a frame may go back to it.
+                program = keeping
+                kept, given = [variable.read() for variable in read], [variable.read() for variable in written]
+                if written and not thread.frames:
+                    written[0].check(given[0])
             try:
-                out, new = program(given, kept, (thread.training, thread.autocast), masks, *args, **kwargs)
+                out, new = program(given, kept, masks, *args, **kwargs)
+                break
             except _Found as found:
                 self._traced = True
                 new_read, new_written = found.read, found.written
-            else:
-                break
             self.expect((*read, *new_read), (*written, *new_written))
-        if thread.frames or in_trace():
-            for variable, value in zip(written, new, strict=True):
-                variable.assign(value)
-        else:
+        if plain:
             for variable, value in zip(written, new, strict=True):
                 variable._value = value
+        else:
+            for variable, value in zip(written, new, strict=True):
+                variable.assign(value)
         return out
 
 
