@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import jax
 import jax.numpy as jnp
 
-from lamina import regularizers
+import lamina.regularizers as regularizers
 from lamina.core import dtypes
 from lamina.core.building import build_once, shapes_for, shapes_of
 from lamina.core.calls import (

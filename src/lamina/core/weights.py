@@ -6,7 +6,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina import constraints, initializers, regularizers
+import lamina.constraints as constraints
+import lamina.initializers as initializers
+import lamina.regularizers as regularizers
 from lamina.core.dtypes import is_floating
 from lamina.core.errors import describe, show_shape
 from lamina.core.shapes import settled

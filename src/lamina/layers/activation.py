@@ -7,7 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina import activations, constraints, initializers, regularizers
+import lamina.activations as activations
+import lamina.constraints as constraints
+import lamina.initializers as initializers
+import lamina.regularizers as regularizers
 from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer

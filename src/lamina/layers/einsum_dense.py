@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lamina import initializers
+import lamina.initializers as initializers
 from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.variable import Array

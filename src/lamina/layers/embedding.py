@@ -5,7 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina import constraints, initializers, regularizers
+import lamina.constraints as constraints
+import lamina.initializers as initializers
+import lamina.regularizers as regularizers
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import positive

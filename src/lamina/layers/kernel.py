@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lamina import activations, constraints, initializers, regularizers
+import lamina.activations as activations
+import lamina.constraints as constraints
+import lamina.initializers as initializers
+import lamina.regularizers as regularizers
 from lamina.core.layer import Layer
 from lamina.core.variable import Variable
 

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from lamina import activations
+import lamina.activations as activations
 from lamina.core.layer import Layer
 
 

@@ -3,7 +3,7 @@
 import functools
 from typing import Any
 
-from lamina import losses
+import lamina.losses as losses
 from lamina.core.config import resolve
 from lamina.core.metric import Mean, Metric
 from lamina.metrics.accuracy import Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy

@@ -5,7 +5,9 @@ from typing import Any, ClassVar, Self
 
 import jax
 
-from lamina import losses, metrics, optimizers
+import lamina.losses as losses
+import lamina.metrics as metrics
+import lamina.optimizers as optimizers
 from lamina.core.layer import Layer
 from lamina.core.lift import jit, value_and_grad
 from lamina.core.metric import Mean, Metric
