@@ -1,7 +1,9 @@
 """The demo: LeNet-5, written as custom layers, learns the handwritten digits that scikit-learn ships."""
 
 import time
+from typing import Any
 
+import jax
 import numpy as np
 
 import lamina
@@ -13,13 +15,13 @@ Digits = tuple[np.ndarray, np.ndarray]
 class ConvBNReLU(layers.Layer):
     """Convolution, batch normalisation and ReLU as one layer."""
 
-    def __init__(self, filters: int, kernel_size: int, padding: str = "valid", **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+    def __init__(self, filters: int, kernel_size: int, padding: str = "valid", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.conv = layers.Conv2D(filters, kernel_size, padding=padding)
         self.bn = layers.BatchNormalization(momentum=0.9)
         self.relu = layers.ReLU()
 
-    def call(self, inputs: lamina.core.variable.Array) -> lamina.core.variable.Array:
+    def call(self, inputs: jax.Array) -> jax.Array:
         """Computes relu(bn(conv(inputs)))."""
         return self.relu(self.bn(self.conv(inputs)))
 
@@ -41,7 +43,7 @@ class LeNet5(lamina.Model):
         self.flatten = layers.Flatten()
         self.classify = [layers.Dense(120, "relu"), layers.Dense(84, "relu"), layers.Dense(10)]
 
-    def call(self, images: lamina.core.variable.Array) -> lamina.core.variable.Array:
+    def call(self, images: jax.Array) -> jax.Array:
         """Returns the logits of the ten digits for images of shape (batch, 28, 28, 1)."""
         x = self.flatten(self.features(images))
         for layer in self.classify:

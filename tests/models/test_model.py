@@ -177,7 +177,7 @@ def test_regularisation_is_part_of_the_loss():
 
 
 def test_a_constraint_holds_after_each_update():
-    model = lamina.Sequential([layers.Dense(1, kernel_constraint="non_neg", use_bias=False)])
+    model = lamina.Sequential([layers.Dense(1, kernel_initializer="ones", kernel_constraint="non_neg", use_bias=False)])
     model.compile(lamina.optimizers.SGD(1.0), "mse")
     model.fit(np.ones((8, 2), "float32"), -np.ones((8, 1), "float32"), verbose=0)
     np.testing.assert_array_equal(model.layers[0].kernel.numpy(), 0.0)

@@ -13,7 +13,8 @@ class Placed:
     def adopt(self, parent: Any) -> None:
         """Notes that `parent` holds it."""
         if not any(reference() is parent for reference in self._parents):
-            self._parents.append(weakref.ref(parent))
+            alive = [reference for reference in self._parents if reference() is not None]
+            self._parents[:] = [*alive, weakref.ref(parent)]
 
     def place(self) -> tuple[Any, str]:
         """Returns what holds it and the step that leads from there: the first that still does, and is not below it."""
