@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import describe
@@ -79,7 +78,7 @@ class ArrayData:
             yield from gather(self._batches(order), self.steps)
             return
         whole, rest = divmod(self.size, self.batch_size)
-        device_order = jnp.asarray(order, "int32")
+        device_order = jax.device_put(order.astype("int32", copy=False))
         if whole:
             yield Block(arrays, device_order, 0, self.batch_size, whole)
         if rest:
@@ -92,7 +91,7 @@ class ArrayData:
     def _on_device(self) -> Any:
         if self._arrays is None:
             try:
-                self._arrays = self._unflatten(jnp.asarray(leaf) for leaf in self.leaves)
+                self._arrays = self._unflatten(jax.device_put(self.leaves))
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error):
                     raise

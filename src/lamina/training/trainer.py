@@ -15,6 +15,7 @@ from lamina.core.metric import Metric
 from lamina.core.shapes import abstract_call
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Array, Variable
+from lamina.training.compile_cache import keep_programs
 from lamina.training.data import ArrayData, Data, as_data
 from lamina.training.feed import Feed
 from lamina.training.loop import CompiledLoop, PythonLoop
@@ -99,8 +100,8 @@ class Trainer(Layer):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the metrics."""
-        return [metric.name for metric in self.metrics]
+        """The names of the losses and metrics."""
+        return [*self._objective.means.names, *(metric.name for metric in self.metrics[1:])]
 
     def reset_metrics(self) -> None:
         """Forgets what the metrics have seen."""
@@ -145,7 +146,7 @@ class Trainer(Layer):
 
         (value, y_pred), grads = value_and_grad(loss, self.trainable_weights, has_aux=True)()
         self.optimizer.apply(grads, self.trainable_weights)
-        self._objective.loss_tracker.update_state(value, sample_weight=_samples(x))
+        self._objective.note(value, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -153,7 +154,7 @@ class Trainer(Layer):
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        self._objective.loss_tracker.update_state(loss, sample_weight=_samples(x))
+        self._objective.note(loss, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -324,6 +325,7 @@ class Trainer(Layer):
         return self._loops[kind]
 
     def _new_loop(self, kind: str) -> Any:
+        keep_programs()
         step: Callable[[Any], Any] = getattr(self, f"{kind}_step")
         plain = self.run_eagerly or self.dynamic
         if kind == "predict":
