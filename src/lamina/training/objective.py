@@ -117,12 +117,17 @@ class Objective(Module):
             )
             for name, output, loss, weight, plain, weighted in zip(names, jax.tree.leaves(outputs), *by_output, strict=True)
         ]
-        if several:
-            self.means = LossMeans(["loss", *(_loss_name(output) for output in self._outputs if output.loss is not None)])
+        parts = [_loss_name(output) for output in self._outputs if output.loss is not None]
+        if len(parts) > 1:
+            self.means = LossMeans(["loss", *parts])
         self._metrics = {}
         for output in self._outputs:
-            for metric in (*output.metrics, *output.weighted_metrics):
-                self._metrics[_unused(f"{output.name}_{metric.name}" if several else metric.name, self._metrics)] = metric
+            before = f"{output.name}_" if several else ""
+            for metric in output.metrics:
+                self._metrics[_unused(before + metric.name, self._metrics)] = metric
+            for metric in output.weighted_metrics:
+                twice = before + metric.name in self._metrics
+                self._metrics[_unused(f"{before}weighted_{metric.name}" if twice else before + metric.name, self._metrics)] = metric
         self.built = True
 
     @property
@@ -169,7 +174,7 @@ class Objective(Module):
             value = output.loss(target, predicted, weights)
             parts[_loss_name(output)] = value * _samples(predicted)
             terms.append(value if output.weight is None else value * output.weight)
-        if len(self._outputs) > 1:
+        if len(terms) > 1:
             self.means.update_state(parts)
         return sum(terms[1:], terms[0]) if terms else None
 

@@ -187,7 +187,7 @@ class Trainer(Layer):
         Args:
             x: arrays whose first axis is the samples (of NumPy, JAX, pandas, ...), or a structure of them; or batches
                 `(x, y)` or `(x, y, sample_weight)` from an iterable, a generator, a PyTorch DataLoader, a tf.data.Dataset, ...
-            y: targets, where x is arrays.
+            y: targets, where x is arrays; or the name of their column, where x is a Hugging Face dataset.
             batch_size: samples a step, where x is arrays; 32 by default.
             epochs: the number of the last epoch, counted from 1.
             verbose: 0 shows nothing, 1 a bar, 2 a line an epoch; "auto" a bar in a terminal and lines elsewhere.
@@ -293,15 +293,12 @@ class Trainer(Layer):
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Takes one step on one batch; returns the running loss and metrics, as `evaluate` does.
-
-        Metrics go on from batch to batch until `reset_metrics`.
-        """
+        """Takes one step on one batch; returns its loss and metrics, as `evaluate` does."""
         self._check_compiled("train_on_batch")
         return _values(self._on_batch("train", x, y, sample_weight, class_weight), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Evaluates one batch; returns the running loss and metrics, as `evaluate` does."""
+        """Evaluates one batch; returns its loss and metrics, as `evaluate` does."""
         self._check_compiled("test_on_batch")
         return _values(self._on_batch("test", x, y, sample_weight), return_dict)
 
@@ -314,6 +311,7 @@ class Trainer(Layer):
     def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> dict[str, float]:
         data = _one_batch(x, y, sample_weight, class_weight)
         self._make_ready(data, kind)
+        self.reset_metrics()
         return passes.numbers(self.loop(kind).batch(data.first()))
 
     # --- getting ready -----------------------------------------------------------------------------------------------
