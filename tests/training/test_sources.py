@@ -94,7 +94,7 @@ def test_data_that_stay_on_the_host_train_the_same_model(monkeypatch, tmp_path):
     expected = trained(X, Y, batch_size=16)
     mapped = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "float32", X.shape)
     mapped[:] = X
-    monkeypatch.setattr(sources, "_room", lambda: 0)
+    monkeypatch.setattr(sources, "room", lambda: 0)
     assert isinstance(ArrayData((mapped, Y)).leaves[0], np.memmap) and not ArrayData((mapped, Y)).resident
     assert_same(trained(mapped, Y, batch_size=16), expected)
 
@@ -107,6 +107,34 @@ def test_data_far_larger_than_memory_are_trained_on():
     model = line()
     history = model.fit(x, y, batch_size=16, shuffle=False, steps_per_epoch=20, epochs=2, verbose=0)
     assert history.history["loss"][1] < history.history["loss"][0]
+
+
+def test_data_that_turn_out_not_to_fit_stay_on_the_host(monkeypatch):
+    monkeypatch.setattr(sources, "room", lambda: float("inf"))
+    x = np.broadcast_to(np.ones((1, 4), "float32"), (2**40, 4))
+    model = line()
+    options = {"batch_size": 16, "shuffle": False, "steps_per_epoch": 5, "verbose": 0}
+    with pytest.warns(UserWarning, match=r"18,691,697,672,192 bytes\) stay on the host"):
+        model.fit(x, np.broadcast_to(np.zeros(1, "bool"), (2**40,)), **options)
+    assert int(model.optimizer.iterations.numpy()) == 5
+
+
+def test_a_step_that_needs_too_much_memory_says_what_there_is():
+    class Greedy(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x):
+            much = lamina.ops.sort(lamina.ops.broadcast_to(lamina.ops.sum(x), (2**36,)) * lamina.ops.arange(2**36))
+            return self.dense(x) + much[-1]
+
+    model = Greedy()
+    model.compile("sgd", "mse")
+    with pytest.raises(Exception, match="RESOURCE_EXHAUSTED") as caught:
+        model.fit(X, Y, batch_size=16, verbose=0)
+    assert any("batch of 16 samples" in note and "smaller batch_size" in note for note in caught.value.__notes__)
+    assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
 
 
 def test_an_indexed_source_is_shuffled_and_told_of_each_end():

@@ -106,7 +106,8 @@ def donatable(arrays: list[Array]) -> list[Array]:
     """Returns the arrays with a copy in place of each that somebody besides its variable holds, so that donation is safe."""
     if not arrays or max(map(sys.getrefcount, arrays)) <= _OWN:
         return arrays
-    return [jnp.copy(array) if count > _OWN else array for array, count in zip(arrays, map(sys.getrefcount, arrays), strict=True)]
+    held = [count > _OWN for count in map(sys.getrefcount, arrays)]
+    return [jax.device_put(array, may_alias=False) if copy else array for array, copy in zip(arrays, held, strict=True)]
 
 
 class Compiled:

@@ -1,19 +1,18 @@
 """Data: what `fit`, `evaluate` and `predict` take, as blocks of steps."""
 
 import itertools
-import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 
-from lamina.core.errors import describe
+from lamina.core.errors import describe, warn
 from lamina.core.host import HostStream
 from lamina.training.batches import BatchData, has_batches
 from lamina.training.block import Block, batch_spec, in_order
 from lamina.training.gather import gather
+from lamina.training.memory import out_of_memory, room
 from lamina.training.packing import as_arrays, pack, unpack, weighted
 
 
@@ -45,7 +44,7 @@ class ArrayData:
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self._stream = HostStream()
-        self.resident = sum(leaf.nbytes for leaf in self.leaves) <= _room()
+        self.resident = sum(leaf.nbytes for leaf in self.leaves) <= room()
         self._arrays: Any = None
 
     @property
@@ -84,20 +83,16 @@ class ArrayData:
         if rest:
             yield Block(arrays, device_order, whole * self.batch_size, rest, 1)
 
-    def leave_device(self) -> None:
-        """Takes the samples off the device; batches are gathered on the host from now on."""
-        self.resident, self._arrays = False, None
-
     def _on_device(self) -> Any:
         if self._arrays is None:
             try:
                 self._arrays = self._unflatten(jax.device_put(self.leaves))
             except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error):
+                if not out_of_memory(error):
                     raise
                 size = sum(leaf.nbytes for leaf in self.leaves)
-                warnings.warn(f"The data ({size:,} bytes) do not fit on the device; they stay on the host.", stacklevel=2)
-                self.leave_device()
+                warn(f"The data ({size:,} bytes) stay on the host, for they do not fit on the device: {error}")
+                self.resident = False
         return self._arrays
 
     def _batches(self, order: np.ndarray | None) -> Iterator[Any]:
@@ -168,14 +163,6 @@ def as_data(
         raise ValueError(f"y goes with arrays, but x gives batches ({type(x).__name__}). Let each batch be (x, y).")
     packed = pack(*weighted(x, y, sample_weight, class_weight))
     return ArrayData(packed, 32 if batch_size is None else batch_size, shuffle)
-
-
-def _room() -> float:
-    """Returns how many bytes of samples are placed on the device: half of its memory, or a quarter of the host's on the CPU."""
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] / 2
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 4 if hasattr(os, "sysconf") else 2**31
 
 
 __all__ = ["ArrayData", "BatchData", "Data", "as_data", "pack", "unpack"]

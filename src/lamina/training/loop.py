@@ -21,6 +21,7 @@ from lamina.core.lift import jit, touched_by
 from lamina.core.variable import Array, Variable
 from lamina.training.block import Block, batch_spec, signature
 from lamina.training.interrupt import uninterrupted
+from lamina.training.memory import explain
 from lamina.training.pace import Pace
 
 
@@ -109,13 +110,21 @@ class CompiledLoop:
     def _dispatch(self, block: Block, pace: Pace) -> dict[str, Any]:
         began = time.perf_counter()
         arrays, order, size = block.arrays, block.order, block.batch_size
-        with uninterrupted():
-            if pace.alone:
-                for step in range(block.steps):
-                    logs = self._single(arrays, order, np.int32(block.offset + step * size), batch_size=size)
-            else:
-                logs = self._loop(arrays, order, np.int32(block.offset), np.int32(block.steps), batch_size=size)
-            jax.block_until_ready((logs, [variable._value for variable in self._written[:1]]))
+        # A program that fails while it runs takes along what it was given to write over. The first time it gets copies.
+        before = [] if pace.begun else [(variable, variable._value) for variable in self._written]
+        try:
+            with uninterrupted():
+                if pace.alone:
+                    for step in range(block.steps):
+                        logs = self._single(arrays, order, np.int32(block.offset + step * size), batch_size=size)
+                else:
+                    logs = self._loop(arrays, order, np.int32(block.offset), np.int32(block.steps), batch_size=size)
+                jax.block_until_ready((logs, [variable._value for variable in self._written[:1]]))
+        except jax.errors.JaxRuntimeError as error:
+            for variable, value in before:
+                variable._value = value
+            explain(error, block)
+            raise
         pace.took(block.steps, time.perf_counter() - began)
         return _unpacked(logs, self._names)
 

@@ -28,6 +28,11 @@ class Pace:
         self._trials: list[float] | None = None  # what steps one by one took, while they are tried
         self._decided = False
 
+    @property
+    def begun(self) -> bool:
+        """Whether there has been a dispatch."""
+        return self._compiling > 0
+
     def steps(self, limit: int) -> int:
         """Returns how many steps the next dispatch takes, of `limit` that there are."""
         if self._trials is not None or not self._seconds:
