@@ -14,12 +14,13 @@ from lamina.core.metric import Mean, Metric
 from lamina.core.shapes import abstract_call
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Array, Variable
+from lamina.models.architecture import Architecture
 from lamina.training.data import ArrayData, pack, unpack
 from lamina.training.fit import History, evaluate, fit, predict
 from lamina.training.loop import CompiledLoop, PythonLoop
 
 
-class Model(Layer):
+class Model(Architecture):
     """A layer that can be trained: `compile`, `fit`, `evaluate`, `predict`.
 
     A subclass makes its layers in `__init__` and composes them in `call`. `Model(inputs, outputs)` is the model of the graph
@@ -54,8 +55,8 @@ class Model(Layer):
             return Model.functional.__new__(Model.functional, *args, **kwargs)  # type: ignore[return-value]
         return super().__new__(cls, *args, **kwargs)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.run_eagerly = False
