@@ -124,7 +124,7 @@ def assert_close(actual, desired, tolerance):
 
 def test_every_layer_has_a_case():
     public = {name for name in lamina.layers.__all__ if isinstance(getattr(lamina.layers, name), type)}
-    bases = {"InputSpec", "Layer", "Wrapper"}
+    bases = {"InputLayer", "InputSpec", "Layer", "Wrapper"}
     assert {name.split()[0] for name in CASES} == public - bases
 
 

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from lamina.core.errors import suggest
+from lamina.core.plain import decode, encode
 
 _families: dict[str, type["Configurable"]] = {}
 
@@ -125,9 +126,14 @@ def _refuse_unknown(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def serialize(value: Any) -> Any:
-    """Returns a config value: objects as dicts that name their family and class, functions by name, the rest as it is."""
+    """Returns a config value: objects as dicts that name their family and class, functions by name, the rest as it is.
+
+    The config inside such a dict is plain data, as far as it can be. One that says `"named": False` is of an object whose name
+    was made up: its path goes by the attribute that it sits in.
+    """
     if isinstance(value, Configurable):
-        return {"family": value.family, "class_name": registered_name(type(value)), "config": value.get_config()}
+        described = {"family": value.family, "class_name": registered_name(type(value)), "config": encode(value.get_config())}
+        return described if getattr(value, "_explicit_name", "") is not None else {**described, "named": False}
     if isinstance(value, dict):
         return {key: serialize(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -147,7 +153,10 @@ def deserialize(value: Any) -> Any:
             base = _families.get(value["family"])
             if base is None:
                 raise ValueError(f"Unknown family {value['family']!r} in a config. {suggest(str(value['family']), _families)}")
-            return find_class(base, value["class_name"]).from_config(value["config"])
+            made = find_class(base, value["class_name"]).from_config(decode(value["config"]))
+            if value.get("named") is False:
+                made._explicit_name = None
+            return made
         return {key: deserialize(item) for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(deserialize(item) for item in value)

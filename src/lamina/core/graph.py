@@ -40,7 +40,10 @@ def record(
 
 
 def op(function: Callable[P, R]) -> Callable[P, R]:
-    """Lets a function of arrays take Variables and symbolic tensors too, alone or nested in lists, tuples and dicts."""
+    """Lets a function of arrays take Variables and symbolic tensors too, alone or nested in lists, tuples and dicts.
+
+    What graphs record is the attribute `recorded` of the result: itself.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -58,6 +61,7 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
             args, kwargs = jax.tree.unflatten(tree, leaves)
         return function(*args, **kwargs)
 
+    call.recorded = call  # type: ignore[attr-defined]
     return call
 
 
@@ -74,16 +78,27 @@ def replay(outputs: Any, feed: dict[SymbolicTensor, Any]) -> Any:
     Raises:
         ValueError: if the outputs depend on an input that `feed` lacks.
     """
-    wanted = symbolic_leaves(outputs)
-    for node in order_of_calls(wanted, feed):
-        args, kwargs = _fill((node.args, node.kwargs), feed)
-        values = node.function(*args, **kwargs)
+    run_calls(order_of_calls(symbolic_leaves(outputs), feed), feed)
+    return fill(outputs, feed)
+
+
+def run_calls(calls: Iterable[Node], feed: dict[SymbolicTensor, Any], call: Callable[..., Any] | None = None) -> None:
+    """Runs recorded calls, in the given order, and enters their results in `feed`.
+
+    Args:
+        calls: in an order in which each finds its inputs.
+        feed: the values of the symbolic tensors so far.
+        call: what to do instead of a call: it is given the recorded function, and then the arguments.
+    """
+    for node in calls:
+        args, kwargs = fill((node.args, node.kwargs), feed)
+        values = node.function(*args, **kwargs) if call is None else call(node.function, *args, **kwargs)
         tensors = jax.tree.leaves(node.outputs, is_leaf=is_tensor)
         feed.update(zip(tensors, jax.tree.leaves(values, is_leaf=is_tensor), strict=True))
-    return _fill(outputs, feed)
 
 
-def _fill(structure: Any, feed: dict[SymbolicTensor, Any]) -> Any:
+def fill(structure: Any, feed: dict[SymbolicTensor, Any]) -> Any:
+    """Returns a structure with the values of its symbolic tensors in their place."""
     return jax.tree.map(lambda leaf: feed[leaf] if isinstance(leaf, SymbolicTensor) else leaf, structure, is_leaf=is_tensor)
 
 
@@ -100,7 +115,7 @@ def order_of_calls(wanted: Iterable[SymbolicTensor], given: Iterable[SymbolicTen
         tensor, ready = stack.pop()
         if tensor in given or tensor.node in order:
             continue
-        if tensor.node is None:
+        if tensor.node is None or tensor.is_input:
             raise ValueError(f"The outputs depend on {tensor!r}, which is not among the inputs. Add it to the inputs of the model.")
         if ready:
             order[tensor.node] = None
@@ -108,6 +123,13 @@ def order_of_calls(wanted: Iterable[SymbolicTensor], given: Iterable[SymbolicTen
             stack.append((tensor, True))
             stack.extend((source, False) for source in reversed(tensor.node.inputs))
     return list(order)
+
+
+# What Python's operators record, by name.
+_BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor")
+_ONE_SIDED = ("eq", "ne", "lt", "le", "gt", "ge", "getitem")
+_UNARY = ("neg", "pos", "abs", "invert")
+OPERATORS: dict[str, Callable[..., Any]] = {name: getattr(operator, name) for name in (*_BINARY, *_ONE_SIDED, *_UNARY)}
 
 
 def _operators() -> None:
@@ -122,14 +144,13 @@ def _operators() -> None:
     def unary(function: Callable[[Any], Any]) -> Callable[[SymbolicTensor], Any]:
         return lambda self: record(function, (self,), {})
 
-    for name in ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
-        function = getattr(operator, name)
-        setattr(SymbolicTensor, f"__{name.strip('_')}__", binary(function))
-        setattr(SymbolicTensor, f"__r{name.strip('_')}__", reflected(function))
-    for name in ("eq", "ne", "lt", "le", "gt", "ge", "getitem"):
-        setattr(SymbolicTensor, f"__{name}__", binary(getattr(operator, name)))
-    for name in ("neg", "pos", "abs", "invert"):
-        setattr(SymbolicTensor, f"__{name}__", unary(getattr(operator, name)))
+    for name in _BINARY:
+        setattr(SymbolicTensor, f"__{name.strip('_')}__", binary(OPERATORS[name]))
+        setattr(SymbolicTensor, f"__r{name.strip('_')}__", reflected(OPERATORS[name]))
+    for name in _ONE_SIDED:
+        setattr(SymbolicTensor, f"__{name}__", binary(OPERATORS[name]))
+    for name in _UNARY:
+        setattr(SymbolicTensor, f"__{name}__", unary(OPERATORS[name]))
 
 
 _operators()

@@ -30,7 +30,7 @@ class SymbolicTensor:
         shape: sizes, each an integer, None where unknown, or the name of an unknown axis.
         dtype: the dtype of the elements.
         name: its name; made up where none is given.
-        node: the call that made it, or None for an input.
+        node: the call that made it; None, or that of an input layer, for an input.
     """
 
     __slots__ = ("__weakref__", "dtype", "name", "node", "shape")
@@ -45,6 +45,11 @@ class SymbolicTensor:
     def ndim(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether no call on other tensors made it, so that a graph can only start from it."""
+        return self.node is None or not self.node.inputs
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name} {show_shape(self.shape)} {self.dtype}>"

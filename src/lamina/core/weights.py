@@ -165,7 +165,11 @@ class Weighted(Module):
         return [variable for variable in self.variables if variable not in trained]
 
     def count_params(self) -> int:
-        """Returns the number of elements of all weights."""
+        """Returns the number of elements of all weights. Raises ValueError for a layer that is still to be built."""
+        if not getattr(self, "built", True) and (getattr(self, "_has_build", False) or self.sublayers()):
+            raise ValueError(
+                f"The weights of {self.path!r} cannot be counted: it is not built yet. Call it on data, or build(shape)."
+            )
         return sum(weight.size for weight in self.weights)
 
     def get_weights(self) -> list[np.ndarray]:

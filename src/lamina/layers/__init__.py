@@ -18,6 +18,7 @@ from lamina.layers.dropout import (
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.identity import Identity
+from lamina.layers.input_layer import Input, InputLayer
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.masking import Masking
 from lamina.layers.merging import (
@@ -66,6 +67,8 @@ __all__ = [
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
     "Identity",
+    "Input",
+    "InputLayer",
     "InputSpec",
     "Lambda",
     "Layer",

@@ -51,6 +51,7 @@ def _function_of(layer: type[Layer]) -> Callable[[F], F]:
                 return merge(inputs, *args, **kwargs)
             return layer(**{**defaults, **dict(zip(defaults, args, strict=False)), **kwargs})(inputs)
 
+        call.recorded = merge  # type: ignore[attr-defined]
         return cast(F, call)
 
     return decorate

@@ -1,43 +1,24 @@
 """Functional models: the graph that leads from symbolic inputs to outputs."""
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Iterable
+from typing import Any, Self
 
 import jax
 
-from lamina.core.contributions import Contributing
-from lamina.core.errors import describe, show_shape
-from lamina.core.graph import order_of_calls, replay
+from lamina.core.config import deserialize
+from lamina.core.graph import fill, order_of_calls, replay, run_calls
 from lamina.core.layer import Layer
-from lamina.core.symbolic import Shape, Size, SymbolicTensor, symbolic_leaves
+from lamina.core.masks import with_mask
+from lamina.core.symbolic import Node, SymbolicTensor, symbolic_leaves
+from lamina.layers.input_layer import InputLayer, input_layer_of
+from lamina.models.connected import Connected
+from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_of, is_graph_config
+from lamina.models.inputs import arrays_for
 from lamina.models.model import Model
 
 
-def Input(shape: Sequence[Size], batch_size: int | None = None, dtype: Any = None, name: str | None = None) -> SymbolicTensor:
-    """Returns a symbolic tensor that a functional model starts from.
-
-    Args:
-        shape: the sizes without the batch axis; None where unknown, or a name, which says that axes are of one size.
-        batch_size: the size of the batch axis, if it is known.
-        dtype: by default float32.
-        name: its name, by which data may be given in a dict.
-
-    Raises:
-        ValueError: for a size that is none of these.
-
-    >>> x = lamina.Input(("time", 8))
-    >>> lamina.layers.Dense(2)(x).shape
-    (None, 'time', 2)
-    """
-    sizes: Shape = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)  # type: ignore[assignment]
-    for size in sizes:
-        named = isinstance(size, str) and size.isidentifier() and not size.startswith("_")
-        if not (size is None or named or (isinstance(size, int) and size >= 0)):
-            raise ValueError(f"A size is an integer, None, or a name such as 'time', not {size!r}, in Input({show_shape(sizes)}).")
-    return SymbolicTensor((batch_size, *sizes), dtype or "float32", name)
-
-
-class Functional(Model):
+class Functional(Connected):
     """What `Model(inputs, outputs)` makes: the computation from symbolic inputs to outputs, as a model.
 
     Args:
@@ -48,72 +29,172 @@ class Functional(Model):
 
     Raises:
         ValueError: if the outputs depend on something that is not among the inputs, or two layers have one name.
+
+    >>> x = lamina.Input((3,))
+    >>> h = lamina.layers.Dense(4, name="hidden")(x)
+    >>> model = lamina.Model(x, {"scores": lamina.layers.Dense(2)(h), "size": lamina.ops.sum(h**2, axis=-1)})
+    >>> {key: value.shape for key, value in model(np.ones((5, 3))).items()}
+    {'scores': (5, 2), 'size': (5,)}
+    >>> lamina.Model(x, h).output_shape
+    (None, 4)
     """
 
-    steps_by_name = True
-    casts_inputs = False
-    _untracked = Model._untracked | {"inputs", "outputs"}
+    _parts = ("inputs", "outputs")
+    _untracked = Connected._untracked | {"_input", "_output", "_starts", "_calls"}
+    _input: Any
+    _output: Any
+    _calls: list[Node]
+    _layers: list[Layer]
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
-        super().__init__(name=name or None, **kwargs)
-        self.inputs = inputs
-        self.outputs = outputs
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+
+    @staticmethod
+    @functools.cache
+    def _form_of(cls: type) -> type:
+        """Returns a class of models as one of functional models: itself, or one that is both."""
+        if issubclass(cls, Functional) or issubclass(Functional, cls):
+            return cls if issubclass(cls, Functional) else Functional
+        meant = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+        return type(cls.__name__, (cls, Functional), meant)
+
+    def _take_graph(self, inputs: Any, outputs: Any) -> None:
+        for what, structure in (("inputs", inputs), ("outputs", outputs)):
+            leaves = jax.tree.leaves(structure)
+            other = next((leaf for leaf in leaves if not isinstance(leaf, SymbolicTensor)), None)
+            if not leaves or other is not None:
+                raise ValueError(
+                    f"The {what} of the model {self.name!r} must be symbolic tensors, as lamina.Input and calls on its results "
+                    f"return them, not {other if leaves else structure!r}."
+                )
         tensors = symbolic_leaves(inputs)
-        calls = order_of_calls(symbolic_leaves(outputs), tensors)
-        self._layers = list(dict.fromkeys(node.function for node in calls if isinstance(node.function, Layer)))
-        names = [layer.name for layer in self._layers]
+        if len(set(tensors)) < len(tensors):
+            raise ValueError(f"An input of the model {self.name!r} is given twice among its inputs: {tensors}.")
+        self._input, self._output = inputs, outputs
+        self._calls = order_of_calls(symbolic_leaves(outputs), tensors)
+        self._starts = jax.tree.map(input_layer_of, inputs)
+        starts = dict(zip(tensors, jax.tree.leaves(self._starts), strict=True))
+        self._hold(layers_in_order(symbolic_leaves(outputs), self._calls, starts))
+        self.built = True
+
+    def _hold(self, layers: list[Layer]) -> None:
+        names = [layer.name for layer in layers]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(
                 f"The model {self.name!r} has several layers with the name {sorted(twice)[0]!r}; name them differently."
             )
-        self.built = True
+        self._layers = layers
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Its layers, input layers too: those farthest from the outputs first, as in Keras."""
+        return list(self._layers)
 
     @property
     def input(self) -> Any:
-        """The symbolic inputs."""
-        return self.inputs
+        """The symbolic inputs, nested as they were given."""
+        return self._input
 
     @property
     def output(self) -> Any:
-        """The symbolic outputs."""
-        return self.outputs
+        """The symbolic outputs, nested as they were given."""
+        return self._output
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, mask: Any = None) -> Any:
         """Computes the outputs, and the losses and metrics that were added as symbolic tensors."""
-        feed = dict(zip(symbolic_leaves(self.inputs), self._arrays(inputs), strict=True))
-        given = list(feed)
-        outputs = replay(self.outputs, feed)
+        if mask is not None:
+            inputs = with_mask(inputs, mask, jax.tree.leaves(inputs))
+        feed = dict(zip(self.inputs, arrays_for(self._starts, inputs, self.name), strict=True))
+        run_calls(self._calls, feed)
+        outputs = fill(self._output, feed)
         for owner in (self, *self._layers):
-            if isinstance(owner, Contributing):
-                for loss in owner._symbolic_losses:
-                    if _follows(loss, given):
-                        owner.keep_loss(replay(loss, feed))
-                for value, metric in owner._symbolic_metrics:
-                    if _follows(value, given):
-                        metric.update_state(replay(value, feed))
+            for loss in owner._symbolic_losses:
+                if self._computes(loss):
+                    owner.keep_loss(replay(loss, feed))
+            for value, metric in owner._symbolic_metrics:
+                if self._computes(value):
+                    metric.update_state(replay(value, feed))
         return outputs
 
-    def _arrays(self, inputs: Any) -> list[Any]:
-        """Returns the arrays in the order of the symbolic inputs; a dict may go by their names."""
-        tensors = symbolic_leaves(self.inputs)
-        if isinstance(inputs, dict) and not isinstance(self.inputs, dict):
-            missing = [tensor.name for tensor in tensors if tensor.name not in inputs]
-            if missing:
-                raise ValueError(f"The model {self.name!r} takes an input {missing[0]!r}, which is not among {sorted(inputs)}.")
-            return [inputs[tensor.name] for tensor in tensors]
-        arrays = jax.tree.leaves(inputs)
-        if len(arrays) != len(tensors):
-            raise ValueError(f"The model {self.name!r} takes {len(tensors)} inputs, not {len(arrays)}: {describe(inputs)}.")
-        return arrays
+    def add_loss(self, losses: Any) -> None:
+        """Adds one loss, or a list of them, as for any layer; symbolic ones must follow from the model's inputs."""
+        self._hold_callees(losses if isinstance(losses, (list, tuple)) else [losses])
+        super().add_loss(losses)
+
+    def add_metric(self, value: Any, name: str | None = None) -> None:
+        """Takes a value into a mean that training shows, as for any layer; a symbolic one must follow from the model's inputs."""
+        self._hold_callees([value])
+        super().add_metric(value, name)
+
+    def _hold_callees(self, values: Iterable[Any]) -> None:
+        """Takes in layers that lead to no output, so that they are trained too."""
+        calls = order_of_calls([value for value in values if isinstance(value, SymbolicTensor)], self.inputs)
+        called = (call.function for call in calls if isinstance(call.function, Layer))
+        self._hold(list(dict.fromkeys([*self._layers, *called])))
+
+    def _computes(self, tensor: SymbolicTensor) -> bool:
+        """Tells whether a symbolic tensor follows from the model's inputs."""
+        try:
+            order_of_calls([tensor], self.inputs)
+        except ValueError:
+            return False
+        return True
+
+    def _config_of_parts(self) -> dict[str, Any]:
+        return graph_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Returns a new model, with new weights, from what `get_config` returned.
+
+        Raises:
+            ValueError: for a class or a function that the program does not know.
+        """
+        if not is_graph_config(config):
+            return super().from_config(config)
+        rest = {key: value for key, value in config.items() if key not in GRAPH_KEYS}
+        inputs, outputs, contribute = graph_of(config)
+        model = cls(inputs, outputs, **deserialize(rest))
+        contribute(model)
+        return model
 
 
-def _follows(tensor: SymbolicTensor, given: list[SymbolicTensor]) -> bool:
-    """Tells whether a symbolic tensor can be computed from the given ones."""
-    try:
-        order_of_calls([tensor], given)
-    except ValueError:
-        return False
-    return True
+def layers_in_order(outputs: list[SymbolicTensor], calls: list[Node], starts: dict[SymbolicTensor, InputLayer]) -> list[Layer]:
+    """Returns the layers of a graph in the order of Keras: by their distance from the outputs, the farthest first.
+
+    Layers at one distance stand in the order in which a walk back from the outputs meets them.
+
+    Args:
+        outputs: where the walk starts.
+        calls: the calls of the graph, in an order in which they can run.
+        starts: the input layer of each tensor that the graph starts from.
+    """
+
+    def source(tensor: SymbolicTensor) -> Any:
+        return starts.get(tensor) or tensor.node
+
+    met: dict[Any, int] = {}
+    seen = set()
+    walk = outputs[::-1]
+    while walk:
+        tensor = walk.pop()
+        if source(tensor) not in seen:
+            seen.add(source(tensor))
+            met.setdefault(_callee(source(tensor)), len(met))
+            walk.extend([] if tensor in starts else reversed(tensor.node.inputs))  # type: ignore[union-attr]
+    far: dict[Any, int] = {}
+    distance: dict[Any, int] = {}
+    for call in (*reversed(calls), *starts.values()):
+        callee = _callee(call)
+        distance[callee] = max(far.get(call, 0), distance.get(callee, 0))
+        for tensor in call.inputs if isinstance(call, Node) else ():
+            far[source(tensor)] = max(distance[callee] + 1, far.get(source(tensor), 0))
+    return sorted((c for c in distance if isinstance(c, Layer)), key=lambda layer: (-distance[layer], met.get(layer, -1)))
+
+
+def _callee(call: Any) -> Any:
+    """Returns what stands for a call in the order: its layer; or for a function, which has no identity, the call itself."""
+    return call.function if isinstance(call, Node) and isinstance(call.function, Layer) else call
 
 
 Model.functional = Functional

@@ -1,12 +1,15 @@
 """Model: a layer that can be trained."""
 
+import os
 from typing import Any, ClassVar, Self
 
 from lamina.core.layer import Layer
+from lamina.models.architecture import Architecture
 from lamina.training.trainer import Trainer
+from lamina.training.weights_file import load_weights, save_weights
 
 
-class Model(Trainer):
+class Model(Architecture, Trainer):
     """A layer that can be trained: `compile`, `fit`, `evaluate`, `predict`.
 
     A subclass makes its layers in `__init__` and composes them in `call`. `Model(inputs, outputs)` is the model of the graph
@@ -54,3 +57,11 @@ class Model(Trainer):
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
         raise ValueError(f"The model {self.name!r} has no layer {index if name is None else name!r}. Its layers: {names}.")
+
+    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Writes the weights to a file: see `lamina.training.weights_file.save_weights`."""
+        save_weights(self, filepath)
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Sets the weights to those in a file: see `lamina.training.weights_file.load_weights`."""
+        load_weights(self, filepath)

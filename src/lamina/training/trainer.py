@@ -32,7 +32,6 @@ class Trainer(Layer):
     """
 
     _untracked: ClassVar[frozenset[str]] = Layer._untracked | {"_loops", "_trained"}
-    output_names: list[str] | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -45,6 +44,11 @@ class Trainer(Layer):
         self._objective = Objective()
         self._loops: dict[str, Any] = {}
         self._trained: list[Variable] = []
+
+    @property
+    def output_names(self) -> list[str] | None:
+        """The names of the outputs, where the model knows any."""
+        return None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves compiled programs out of copies: they belong to this model's variables."""
