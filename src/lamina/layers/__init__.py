@@ -4,6 +4,7 @@ from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.activity_regularization import ActivityRegularization
+from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.convolution import Conv2D
 from lamina.layers.dense import Dense
 from lamina.layers.dropout import (
@@ -38,9 +39,10 @@ from lamina.layers.merging import (
     multiply,
     subtract,
 )
-from lamina.layers.normalization import BatchNormalization
+from lamina.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from lamina.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
+from lamina.layers.spectral_normalization import SpectralNormalization
 from lamina.layers.time_distributed import TimeDistributed
 from lamina.layers.wrapper import Wrapper
 
@@ -65,10 +67,12 @@ __all__ = [
     "GaussianNoise",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Identity",
     "InputSpec",
     "Lambda",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Masking",
     "MaxPooling2D",
@@ -77,6 +81,7 @@ __all__ = [
     "Multiply",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Reshape",
@@ -84,8 +89,10 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "Subtract",
     "TimeDistributed",
+    "UnitNormalization",
     "Wrapper",
     "add",
     "average",
