@@ -58,6 +58,7 @@ CASES = {
     "Maximum": (lambda k: k.Maximum(), ["b t 3", "b t 1", "b t 3"]),
     "Minimum": (lambda k: k.Minimum(), ["b t 3", "b t 3"]),
     "Multiply": (lambda k: k.Multiply(), ["b t 3", "b t 3", "b 1 1"]),
+    "Normalization": (lambda k: k.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0]), "b t 3"),
     "PReLU": (lambda k: k.PReLU(keras.initializers.Constant(0.3) if k is keras.layers else "ones", shared_axes=[1]), "b t 3"),
     "Permute": (lambda k: k.Permute((3, 1, 2)), "b t 3 2"),
     "ReLU": (lambda k: k.ReLU(1.5, 0.1, 0.2), "b t 3"),

@@ -18,6 +18,7 @@ from lamina.layers.dropout import (
 )
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
+from lamina.layers.feature_normalization import Normalization
 from lamina.layers.identity import Identity
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.masking import Masking
@@ -79,6 +80,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
     "Permute",
     "RMSNormalization",
