@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from lamina.core import config
 from lamina.core.errors import suggest
 from lamina.core.graph import op
+from lamina.ops.activation_rules import gelu as gelu_of
 
 Array = jax.Array
 F = TypeVar("F", bound=Callable[..., Any])
@@ -265,7 +266,7 @@ def gelu(x: Array, approximate: bool = False) -> Array:
     >>> print(f"{gelu(2.0):.3f}")
     1.954
     """
-    return jax.nn.gelu(x, approximate)
+    return gelu_of(x, approximate)
 
 
 @activation()

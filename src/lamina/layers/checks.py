@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
 
 
@@ -49,3 +50,24 @@ def fraction(value: Any, name: str, layer: Layer) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ValueError(f"{name} of {type(layer).__name__} must be a number from 0 to 1, not {value!r}.")
     return value
+
+
+def integers(value: Any, name: str, layer: Layer) -> int | tuple[int, ...]:
+    """Returns an integer, or some of them as a tuple; raises TypeError, naming the layer's argument, for anything else."""
+    many = isinstance(value, (tuple, list))
+    for item in value if many else (value,):
+        if isinstance(item, bool) or not hasattr(item, "__index__"):
+            raise TypeError(f"{name} of {type(layer).__name__} must be an integer or a list of them, not {value!r}.")
+    return tuple(int(item) for item in value) if many else int(value)
+
+
+def axes_in(shape: Any, axis: int | tuple[int, ...], layer: Layer) -> tuple[int, ...]:
+    """Returns axes as positions in a shape, in order; raises ValueError for one that the shape lacks or that comes twice."""
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for one in axes:
+        if not -len(shape) <= one < len(shape):
+            raise ValueError(f"The layer {layer.path!r} normalises axis {one}, which inputs of shape {show_shape(shape)} lack.")
+    positions = sorted(one % len(shape) for one in axes)
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"The layer {layer.path!r} names an axis of inputs of shape {show_shape(shape)} twice: {axes}.")
+    return tuple(positions)

@@ -1,122 +1,229 @@
-"""Normalisation."""
+"""Normalisation of each sample by itself: layer, group, root-mean-square and unit normalisation."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-import lamina.constraints as constraints
-import lamina.initializers as initializers
-import lamina.regularizers as regularizers
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import known
+from lamina.layers.checks import axes_in, integers, known
+from lamina.layers.scale_and_shift import ScaleAndShift, wide
+from lamina.ops.normalization import group_normalization, layer_normalization, normalize, rms_normalization
 
 
-class BatchNormalization(Layer):
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
-
-    While training (and trainable) mean and variance are those of the batch, and their moving averages are kept:
-    moving ← momentum * moving + (1 - momentum) * batch. Otherwise they are the moving averages.
+class LayerNormalization(ScaleAndShift):
+    """(inputs − mean) / √(variance + epsilon) · gamma + beta, mean and variance for each sample along `axis`.
 
     Args:
-        axis: the channels' axis.
-        momentum: how much of the moving averages is kept at each step.
-        epsilon: keeps the denominator from zero.
+        axis: the axis or axes along which it normalises; gamma and beta have their sizes, in the order in which inputs have
+            them.
+        epsilon: keeps the root from being zero.
         center: whether there is a beta.
         scale: whether there is a gamma.
         beta_initializer: makes the first beta.
         gamma_initializer: makes the first gamma.
-        moving_mean_initializer: makes the first moving mean.
-        moving_variance_initializer: makes the first moving variance.
         beta_regularizer: its penalty on beta is one of the losses.
         gamma_regularizer: likewise for gamma.
         beta_constraint: applied to beta after each update.
         gamma_constraint: likewise for gamma.
+        rms_scaling: whether to compute inputs / √(variance + epsilon) · gamma instead, which models of old may need. It is not
+            the root mean square that divides: that is `RMSNormalization`.
         kwargs: what `lamina.Layer` takes.
 
-    Source: Ioffe and Szegedy, Batch Normalization, 2015.
+    Raises:
+        TypeError: if axis is neither an integer nor some of them.
+        ValueError: from the first call, for an axis that inputs lack.
 
-    >>> layer = lamina.layers.BatchNormalization()
-    >>> print(np.round(layer(np.array([[1.0], [3.0]]), training=True), 4))
-    [[-0.9995]
-     [ 0.9995]]
-    >>> print(layer.moving_mean.numpy())
-    [0.02]
+    Source: Ba, Kiros and Hinton, Layer Normalization, 2016.
+
+    >>> layer = lamina.layers.LayerNormalization()
+    >>> print(np.round(layer(np.array([[1.0, 3.0], [10.0, 30.0]])), 4))
+    [[-0.9995  0.9995]
+     [-1.      1.    ]]
     """
 
     supports_masking = True
 
     def __init__(
         self,
-        axis: int = -1,
-        momentum: float = 0.99,
+        axis: int | Sequence[int] = -1,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
         beta_initializer: Any = "zeros",
         gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        rms_scaling: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            center and not rms_scaling,
+            scale or rms_scaling,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
+        self.axis = integers(axis, "axis", self)
+        self.epsilon = float(epsilon)
+        self.rms_scaling = bool(rms_scaling)
+
+    def build(self, input_shape: Any) -> None:
+        """Creates gamma and beta."""
+        self.add_gamma_and_beta(_sizes(input_shape, self.axis, self))
+
+    def call(self, inputs: Array) -> Array:
+        """Computes the formula."""
+        outputs = layer_normalization(wide(inputs), *self.gamma_and_beta(), self.axis, self.epsilon, self.rms_scaling)
+        return outputs.astype(self.compute_dtype)
+
+
+class GroupNormalization(ScaleAndShift):
+    """(inputs − mean) / √(variance + epsilon) · gamma + beta, mean and variance for each sample and group of channels.
+
+    Gamma and beta have one number for each channel.
+
+    Args:
+        groups: into so many groups the channels are split; -1 is one group for each channel, instance normalisation.
+        axis: the channels' axis; not the first, which is the samples'.
+        epsilon: keeps the root from being zero.
+        center: whether there is a beta.
+        scale: whether there is a gamma.
+        beta_initializer: makes the first beta.
+        gamma_initializer: makes the first gamma.
+        beta_regularizer: its penalty on beta is one of the losses.
+        gamma_regularizer: likewise for gamma.
+        beta_constraint: applied to beta after each update.
+        gamma_constraint: likewise for gamma.
+        kwargs: what `lamina.Layer` takes.
+
+    Raises:
+        ValueError: if groups is neither a positive integer nor -1; from the first call, if it does not divide the channels.
+
+    Source: Wu and He, Group Normalization, 2018.
+
+    >>> layer = lamina.layers.GroupNormalization(groups=2)
+    >>> print(np.round(layer(np.array([[1.0, 3.0, 10.0, 30.0]])), 4))
+    [[-0.9995  0.9995 -1.      1.    ]]
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
         beta_regularizer: Any = None,
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
+        if isinstance(groups, bool) or not isinstance(groups, int) or (groups <= 0 and groups != -1):
+            raise ValueError(f"groups of GroupNormalization must be a positive integer, or -1, not {groups!r}.")
+        self.groups = groups
         self.axis = int(axis)
-        self.momentum = float(momentum)
         self.epsilon = float(epsilon)
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
 
     def build(self, input_shape: Any) -> None:
-        """Creates gamma, beta and the moving averages."""
-        if not -len(input_shape) <= self.axis < len(input_shape):
-            raise ValueError(f"The layer {self.path!r} normalises axis {self.axis}, which inputs of shape {input_shape} lack.")
-        size = (known(input_shape[self.axis], f"axis {self.axis}", self),)
-        self.gamma = self.beta = None
-        if self.scale:
-            self.gamma = self.add_weight(
-                size, self.gamma_initializer, regularizer=self.gamma_regularizer, constraint=self.gamma_constraint
-            )
-        if self.center:
-            self.beta = self.add_weight(
-                size, self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint
-            )
-        self.moving_mean = self.add_weight(size, self.moving_mean_initializer, trainable=False, autocast=False)
-        self.moving_variance = self.add_weight(size, self.moving_variance_initializer, trainable=False, autocast=False)
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size[0]})
+        """Creates gamma and beta."""
+        (axis,) = axes_in(input_shape, self.axis, self)
+        if axis == 0:
+            raise ValueError(f"The layer {self.path!r} was given the axis {self.axis}, which is that of the samples.")
+        channels = known(input_shape[axis], f"axis {self.axis}", self)
+        if channels % self.groups:
+            raise ValueError(f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} channels.")
+        self.add_gamma_and_beta((channels,))
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
-    def call(self, inputs: Array, training: bool | None = None) -> Array:
-        """Computes the formula, and moves the averages while training."""
-        x = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
-        if training and self.trainable:
-            axes = tuple(i for i in range(x.ndim) if i != self.axis % x.ndim)
-            mean, variance = jnp.mean(x, axes), jnp.var(x, axes)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
-        else:
-            mean, variance = self.moving_mean.value, self.moving_variance.value
-        scale = jax.lax.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            scale = scale * self.gamma.value
-        shift = -mean * scale
-        if self.beta is not None:
-            shift = shift + self.beta.value
-        shape = [1] * x.ndim
-        shape[self.axis] = -1
-        return (x * scale.reshape(shape) + shift.reshape(shape)).astype(inputs.dtype)
+    def call(self, inputs: Array) -> Array:
+        """Computes the formula."""
+        groups = inputs.shape[self.axis] if self.groups == -1 else self.groups
+        outputs = group_normalization(wide(inputs), groups, *self.gamma_and_beta(), self.axis, self.epsilon)
+        return outputs.astype(self.compute_dtype)
 
-    def _move(self, average: Any, value: Array) -> None:
-        average.assign(average.value * self.momentum + value * (1 - self.momentum))
+
+class RMSNormalization(Layer):
+    """inputs / √(mean(inputs²) + epsilon) · scale, the mean for each sample along `axis`.
+
+    Args:
+        axis: the axis or axes along which it normalises; scale has their sizes.
+        epsilon: keeps the root from being zero.
+        kwargs: what `lamina.Layer` takes.
+
+    Raises:
+        TypeError: if axis is neither an integer nor some of them.
+        ValueError: from the first call, for an axis that inputs lack.
+
+    Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
+
+    >>> print(np.round(lamina.layers.RMSNormalization()(np.array([[-3.0, 0.0, 0.0, 0.0]])), 4))
+    [[-2.  0.  0.  0.]]
+    """
+
+    casts_inputs = False
+
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = integers(axis, "axis", self)
+        self.epsilon = float(epsilon)
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the scale."""
+        self.scale = self.add_weight(_sizes(input_shape, self.axis, self), "ones", autocast=False)
+
+    def call(self, inputs: Array) -> Array:
+        """Computes the formula."""
+        return rms_normalization(wide(inputs), self.scale.value, self.axis, self.epsilon).astype(self.compute_dtype)
+
+
+class UnitNormalization(Layer):
+    """inputs / √(sum of inputs²), the sum for each sample along `axis`: vectors of length 1. Zeros stay zeros.
+
+    Args:
+        axis: the axis or axes that make up one vector.
+        kwargs: what `lamina.Layer` takes.
+
+    Raises:
+        TypeError: if axis is neither an integer nor some of them.
+
+    >>> print(lamina.layers.UnitNormalization()(np.array([[3.0, 4.0], [0.0, 0.0]])))
+    [[0.6 0.8]
+     [0.  0. ]]
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = integers(axis, "axis", self)
+
+    def call(self, inputs: Array) -> Array:
+        """Computes the formula."""
+        return normalize(inputs, self.axis, 2, 1e-12)
+
+
+def _sizes(shape: Any, axis: int | tuple[int, ...], layer: Layer) -> tuple[int, ...]:
+    return tuple(known(shape[i], f"axis {i}", layer) for i in axes_in(shape, axis, layer))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.graph import op
 from lamina.core.variable import Array
+from lamina.ops.activation_rules import gelu as gelu_of
 from lamina.ops.convolution import (
     conv,
     conv_transpose,
@@ -41,7 +42,6 @@ __all__ = [
 # Those compiled here have a gradient rule of their own, which costs 60 µs a call where it is not compiled.
 celu = unary(jax.nn.celu)
 elu = unary(jax.nn.elu)
-gelu = unary(compiled("approximate")(jax.nn.gelu))
 glu = unary(jax.nn.glu)
 hard_sigmoid = unary(jax.nn.hard_sigmoid)
 hard_silu = unary(jax.nn.hard_silu)
@@ -61,6 +61,13 @@ sparse_plus = unary(jax.nn.sparse_plus)
 sparse_sigmoid = unary(jax.nn.sparse_sigmoid)
 squareplus = unary(jax.nn.squareplus)
 swish = silu
+
+
+@unary
+@compiled("approximate")
+def gelu(x: Any, approximate: bool = True) -> Array:
+    """Returns x · Φ(x), with Φ the normal distribution's, or by default an approximation of it (Hendrycks and Gimpel, 2016)."""
+    return gelu_of(x, approximate)
 
 
 @unary

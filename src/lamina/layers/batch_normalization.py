@@ -1,0 +1,134 @@
+"""BatchNormalization: each channel brought to the mean 0 and variance 1 of its batch."""
+
+import functools
+from typing import Any
+
+import jax
+
+import lamina.initializers as initializers
+from lamina.core.errors import show_shape
+from lamina.core.input_spec import InputSpec
+from lamina.core.variable import Array, Variable
+from lamina.layers.checks import axes_in, fraction, known
+from lamina.layers.scale_and_shift import ScaleAndShift, wide
+from lamina.ops.normalization import batch_normalization, mapped_axes, normalize_batch
+
+
+class BatchNormalization(ScaleAndShift):
+    """(inputs − mean) / √(variance + epsilon) · gamma + beta, channel by channel.
+
+    While training (and trainable) mean and variance are those of the batch, and their moving averages are kept:
+    moving ← momentum · moving + (1 − momentum) · batch. Otherwise they are the moving averages.
+
+    Args:
+        axis: the channels' axis.
+        momentum: how much of the moving averages is kept at each step, from 0 to 1.
+        epsilon: keeps the root from being zero.
+        center: whether there is a beta.
+        scale: whether there is a gamma.
+        beta_initializer: makes the first beta.
+        gamma_initializer: makes the first gamma.
+        moving_mean_initializer: makes the first moving mean.
+        moving_variance_initializer: makes the first moving variance.
+        beta_regularizer: its penalty on beta is one of the losses.
+        gamma_regularizer: likewise for gamma.
+        beta_constraint: applied to beta after each update.
+        gamma_constraint: likewise for gamma.
+        synchronized: whether, inside a function that is mapped over devices or lanes (`lamina.vmap`, `jax.shard_map`,
+            `jax.vmap` with an axis name), mean and variance are those of all of them, not of each by itself. A compiled
+            program over sharded data needs no such thing: there the batch is the whole batch.
+        kwargs: what `lamina.Layer` takes.
+
+    A mask, given as `mask` or carried by the inputs, is of the sizes of their first axes; where it is false, inputs are not
+    counted in the mean and the variance.
+
+    Raises:
+        ValueError: for a momentum that is not from 0 to 1; from the call, for an axis that inputs lack, or a mask that is not of
+            the sizes of their first axes.
+
+    Source: Ioffe and Szegedy, Batch Normalization, 2015.
+
+    >>> layer = lamina.layers.BatchNormalization()
+    >>> print(np.round(layer(np.array([[1.0], [3.0]]), training=True), 4))
+    [[-0.9995]
+     [ 0.9995]]
+    >>> print(layer.moving_mean.numpy())
+    [0.02]
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        synchronized: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
+        self.axis = int(axis)
+        self.momentum = fraction(momentum, "momentum", self)
+        self.epsilon = float(epsilon)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.synchronized = bool(synchronized)
+
+    def build(self, input_shape: Any) -> None:
+        """Creates gamma, beta and the moving averages."""
+        axes_in(input_shape, self.axis, self)
+        channels = known(input_shape[self.axis], f"axis {self.axis}", self)
+        self.add_gamma_and_beta((channels,))
+        self.moving_mean = self.add_weight((channels,), self.moving_mean_initializer, trainable=False, autocast=False)
+        self.moving_variance = self.add_weight((channels,), self.moving_variance_initializer, trainable=False, autocast=False)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+
+    def call(self, inputs: Array, training: bool | None = None, mask: Array | None = None) -> Array:
+        """Computes the formula, and moves the averages while training."""
+        x, (gamma, beta) = wide(inputs), self.gamma_and_beta()
+        if training and self.trainable:
+            _check_mask(mask, x)
+            mapped = mapped_axes() if self.synchronized else ()
+            outputs, mean, variance = normalize_batch(x, gamma, beta, self.axis, self.epsilon, mask, mapped)
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
+        else:
+            mean, variance = self.moving_mean.value, self.moving_variance.value
+            outputs = batch_normalization(x, mean, variance, self.axis, beta, gamma, self.epsilon)
+        return outputs.astype(self.compute_dtype)
+
+    def _move(self, average: Variable, value: Array) -> None:
+        average.assign(_between(average.value, value, self.momentum))
+
+
+@functools.partial(jax.jit, static_argnames="momentum")
+def _between(before: Array, value: Array, momentum: float) -> Array:
+    return before.astype(value.dtype) * momentum + value * (1 - momentum)
+
+
+def _check_mask(mask: Array | None, inputs: Array) -> None:
+    if mask is not None and any(a not in (1, b) for a, b in zip(mask.shape, (*inputs.shape, *[-1] * mask.ndim), strict=False)):
+        raise ValueError(
+            f"A mask of shape {show_shape(mask.shape)} is not of the sizes of the first axes of inputs of shape "
+            f"{show_shape(inputs.shape)}."
+        )
