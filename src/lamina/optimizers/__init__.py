@@ -2,12 +2,27 @@
 
 from typing import Any
 
+import lamina.optimizers.schedules as schedules
 from lamina.core.config import resolve
-from lamina.optimizers.adam import Adam
-from lamina.optimizers.optimizer import OptaxOptimizer, Optimizer
+from lamina.optimizers.adadelta import Adadelta
+from lamina.optimizers.adafactor import Adafactor
+from lamina.optimizers.adagrad import Adagrad
+from lamina.optimizers.adam import Adam, AdamW
+from lamina.optimizers.adamax import Adamax
+from lamina.optimizers.ftrl import Ftrl
+from lamina.optimizers.lamb import Lamb
+from lamina.optimizers.lion import Lion
+from lamina.optimizers.loss_scale import LossScaleOptimizer
+from lamina.optimizers.muon import Muon
+from lamina.optimizers.nadam import Nadam
+from lamina.optimizers.optax_optimizer import OptaxOptimizer
+from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.rmsprop import RMSprop
 from lamina.optimizers.sgd import SGD
+from lamina.optimizers.transformations import descend
 
-_NAMES = {"sgd": SGD, "adam": Adam}
+_CLASSES = (Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop, SGD)
+_NAMES = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
 def get(identifier: Any) -> Optimizer:
@@ -28,4 +43,24 @@ def get(identifier: Any) -> Optimizer:
     raise TypeError(f"An optimizer must be a name, a lamina.optimizers.Optimizer or an optax optimizer, not {identifier!r}.")
 
 
-__all__ = ["SGD", "Adam", "Optimizer", "get"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "LossScaleOptimizer",
+    "Muon",
+    "Nadam",
+    "OptaxOptimizer",
+    "Optimizer",
+    "RMSprop",
+    "descend",
+    "get",
+    "schedules",
+]

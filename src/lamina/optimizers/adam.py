@@ -1,24 +1,46 @@
-"""Adam."""
+"""Adam, and AdamW."""
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
+import lamina.optimizers.checks as checks
+from lamina.core.variable import Array
 from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.transformations import Slots, per_array
+
+
+def adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = False, rate_factor: float = 1.0) -> Any:
+    """Returns Adam's transformation: see `Adam`."""
+
+    def start(value: Array) -> Slots:
+        return {name: jnp.zeros_like(value) for name in ("momentum", "velocity", *["velocity_hat"] * amsgrad)}
+
+    def update(g: Array, slots: Slots, value: Array, *, learning_rate: Array, step: Array) -> tuple[Array, Slots]:
+        m = slots["momentum"] + (1 - beta_1) * (g - slots["momentum"])
+        v = slots["velocity"] + (1 - beta_2) * (g * g - slots["velocity"])
+        new = {"momentum": m, "velocity": v}
+        if amsgrad:
+            v = new["velocity_hat"] = jnp.maximum(slots["velocity_hat"], v)
+        rate = rate_factor * learning_rate * jnp.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+        return -rate * m / (jnp.sqrt(v) + epsilon), new
+
+    return per_array(start, update)
 
 
 class Adam(Optimizer):
     """w ← w - learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon).
 
-    m and v are moving averages of the gradient and of its square, t is the number of the step.
+    m ← m + (1 - beta_1)(g - m) and v ← v + (1 - beta_2)(g² - v) are moving averages of the gradient and of its square, t is the
+    number of the step.
 
     Args:
-        learning_rate: the size of a step.
-        beta_1: how much of m is kept at each step.
-        beta_2: how much of v is kept at each step.
+        learning_rate: the size of a step, or a schedule.
+        beta_1: how much of m is kept at each step, less than 1.
+        beta_2: how much of v is kept at each step, less than 1.
         epsilon: keeps the denominator from zero. It stands outside of the bias correction, as in section 2 of the paper.
-        name: its name.
+        amsgrad: take the greatest v so far for v (Reddi et al., On the Convergence of Adam and Beyond, 2018).
+        kwargs: what `Optimizer` takes.
 
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015.
 
@@ -28,35 +50,56 @@ class Adam(Optimizer):
     0.9
     """
 
+    elementwise = True
+
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        name: str | None = None,
+        amsgrad: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, name)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        checks.below_one(beta_1=beta_1, beta_2=beta_2)
+        checks.not_negative(epsilon=epsilon)
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 
     def transformation(self) -> Any:
-        """Returns the formula as an optax transformation."""
-        import optax
+        """Returns the formula; optax's has epsilon inside of the bias correction."""
+        return adam(self.beta_1, self.beta_2, self.epsilon, self.amsgrad)
 
-        def init(values: Any) -> Any:
-            zeros = jax.tree.map(jnp.zeros_like, values)
-            return jnp.zeros((), "int32"), zeros, jax.tree.map(jnp.zeros_like, values)
 
-        def update(grads: Any, state: Any, params: Any = None) -> Any:
-            step, m, v = state
-            step = step + 1
-            m = jax.tree.map(lambda m, g: self.beta_1 * m + (1 - self.beta_1) * g, m, grads)
-            v = jax.tree.map(lambda v, g: self.beta_2 * v + (1 - self.beta_2) * g * g, v, grads)
-            t = step.astype("float32")
-            scale = jnp.sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-            directions = jax.tree.map(lambda m, v: scale.astype(m.dtype) * m / (jnp.sqrt(v) + self.epsilon), m, v)
-            return directions, (step, m, v)
+class AdamW(Adam):
+    """Adam, with weight decay apart from the gradient: w ← w - learning_rate * weight_decay * w before each step.
 
-        return optax.GradientTransformation(init, update)
+    Args:
+        learning_rate: the size of a step, or a schedule.
+        weight_decay: by how much of learning_rate * w a weight shrinks at each step.
+        beta_1: see `Adam`.
+        beta_2: see `Adam`.
+        epsilon: see `Adam`.
+        amsgrad: see `Adam`.
+        kwargs: what `Optimizer` takes.
+
+    Source: Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019.
+
+    >>> w = lamina.Variable(1.0)
+    >>> lamina.optimizers.AdamW(0.1, weight_decay=0.5).apply([np.float32(0.0)], [w])
+    >>> print(w.numpy())
+    0.95
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        checks.not_negative(weight_decay=weight_decay)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
