@@ -199,7 +199,7 @@ def test_what_cannot_be_trained_says_why_and_stays_as_it_was():
     model = lamina.Sequential([layers.Dense(1)])
     with pytest.raises(RuntimeError, match="compile"):
         model.fit(x, y, verbose=0)
-    model.compile(loss="mse")
+    model.compile(None, loss="mse")
     with pytest.raises(ValueError, match="optimizer"):
         model.fit(x, y, verbose=0)
     model.compile("sgd")

@@ -12,7 +12,7 @@ from lamina.optimizers.adamax import Adamax
 from lamina.optimizers.ftrl import Ftrl
 from lamina.optimizers.lamb import Lamb
 from lamina.optimizers.lion import Lion
-from lamina.optimizers.loss_scale import LossScaleOptimizer
+from lamina.optimizers.loss_scale import LossScaleOptimizer, scaling
 from lamina.optimizers.muon import Muon
 from lamina.optimizers.nadam import Nadam
 from lamina.optimizers.optax_optimizer import OptaxOptimizer
@@ -62,5 +62,6 @@ __all__ = [
     "RMSprop",
     "descend",
     "get",
+    "scaling",
     "schedules",
 ]

@@ -114,3 +114,9 @@ class LossScaleOptimizer(Optimizer):
     def state_of(self, variable: Variable) -> dict[str, Array]:
         """What the inner optimizer keeps."""
         return self.inner_optimizer.state_of(variable)
+
+
+def scaling(optimizer: Optimizer) -> Optimizer:
+    """Returns the optimizer, with dynamic loss scaling unless it scales the loss already."""
+    scales = isinstance(optimizer, LossScaleOptimizer) or optimizer.loss_scale_factor is not None
+    return optimizer if scales else LossScaleOptimizer(optimizer)

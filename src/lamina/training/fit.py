@@ -24,6 +24,9 @@ class Trainable(Protocol):
     def reset_metrics(self) -> None:
         """Forgets what the metrics have seen."""
 
+    def finish_training(self) -> None:
+        """Ends a run of training."""
+
     def loop(self, kind: str) -> Any:
         """Returns the loop for a kind of step: "train" or "test"."""
         ...
@@ -115,6 +118,7 @@ def fit(
             )
             break
         asked = done
+    model.finish_training()
     callbacks.on_train_end(logs)
     return history
 

@@ -58,7 +58,7 @@ class Trainer(Layer):
 
     def compile(
         self,
-        optimizer: Any = None,
+        optimizer: Any = "rmsprop",
         loss: Any = None,
         loss_weights: Any = None,
         metrics: Any = None,
@@ -90,6 +90,8 @@ class Trainer(Layer):
         """
         chosen = None if optimizer is None else optimizers.get(optimizer)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics)
+        if auto_scale_loss and chosen is not None and self.compute_dtype == "float16":
+            chosen = optimizers.scaling(chosen)
         self.optimizer, self.loss, self._objective = chosen, loss, objective
         self.run_eagerly = bool(run_eagerly)
         self._loops = {}
@@ -134,6 +136,11 @@ class Trainer(Layer):
             self._objective.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
+    def finish_training(self) -> None:
+        """Ends a run of training: weights whose moving averages the optimizer keeps become these."""
+        if self.optimizer is not None:
+            self.optimizer.finalize_variable_values(self.trainable_weights)
+
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the values of all metrics so far, by name."""
         return self._objective.logs(self.metrics)
@@ -143,12 +150,14 @@ class Trainer(Layer):
         if self.optimizer is None:
             raise ValueError(f"The model {self.name!r} has no optimizer. Give one to compile(optimizer=...).")
         x, y, sample_weight = unpack(data)
+        scaled: Callable[[Any], Any] = self.optimizer.scale_loss
 
         def loss() -> tuple[Array, Any]:
             y_pred = self(x, training=True)
-            return self.compute_loss(x, y, y_pred, sample_weight), y_pred
+            value = self.compute_loss(x, y, y_pred, sample_weight)
+            return scaled(value), (value, y_pred)
 
-        (value, y_pred), grads = value_and_grad(loss, self.trainable_weights, has_aux=True)()
+        (_, (value, y_pred)), grads = value_and_grad(loss, self.trainable_weights, has_aux=True)()
         self.optimizer.apply(grads, self.trainable_weights)
         self._objective.note(value, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
