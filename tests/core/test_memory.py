@@ -98,3 +98,11 @@ def test_failed_calls_leave_memory_level():
             layer(np.ones((4, 5), "float32"))
 
     assert_level(run, 1000)
+
+
+def test_ten_thousand_predictions_and_a_thousand_fits_leave_memory_level():
+    x, y = np.ones((40, 3), "float32"), np.ones((40, 1), "float32")
+    model = lamina.Sequential([layers.Dense(4), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    assert_level(lambda: model.predict(x[:1], verbose=0), 10_000)
+    assert_level(lambda: model.fit(x, y, verbose=0, validation_data=(x, y)), 1000)
