@@ -103,6 +103,8 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
     ]:
         with pytest.raises(ValueError, match=message):
             optimizer.apply(grads, targets)
+    with pytest.raises(TypeError, match="floating"):
+        optimizer.apply([one], [lamina.Variable(np.ones(2, "int32"))])
     assert not optimizer.built
     optimizer.apply([one], [a])
     with pytest.raises(ValueError, match="others, among them <Variable b"):
@@ -141,9 +143,11 @@ def test_what_is_kept_for_a_variable_can_be_looked_at():
     paths = [variable.path for variable in optimizer.variables]
     slots = ("momentum", "velocity", "average", "accumulator")
     assert paths == [f"adam/{name}" for name in ("iterations", "learning_rate", *(f"packed_{slot}" for slot in slots))]
-    apart = optimizers.Adam(clipnorm=1.0)
-    apart.build(weights[:2])
-    assert [v.name for v in apart.variables[2:]] == ["bias_momentum", "kernel_momentum", "bias_velocity", "kernel_velocity"]
+    apart = optimizers.OptaxOptimizer(optax.chain(optax.trace(0.5), optax.trace(0.5)))
+    apart.apply(grads[0][:2], weights[:2])
+    assert [v.name for v in apart.variables[2:]] == ["bias_trace", "kernel_trace", "bias_trace", "kernel_trace"]
+    assert len({v.path for v in apart.variables}) == 6
+    np.testing.assert_allclose(apart.state_of(weights[1])["trace_1"], grads[0][1], rtol=1e-6)
 
 
 def test_options_that_are_off_keep_nothing_and_compile_to_nothing():
