@@ -1,5 +1,6 @@
 """Optimizer: moves variables against their gradients, by an optax transformation."""
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +14,7 @@ import lamina.optimizers.checks as checks
 from lamina.core.config import constructor_arguments, serialize
 from lamina.core.control import cond
 from lamina.core.errors import describe, suggest
-from lamina.core.frame import concrete
+from lamina.core.frame import Transaction, concrete, thread
 from lamina.core.naming import snake_case
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
@@ -255,8 +256,8 @@ class Optimizer(Module, family="optimizers"):
 
         Raises:
             ValueError: if gradients and variables do not fit together, a variable is not among those of the first call, or all
-                gradients are None. Nothing is changed then.
-            TypeError: for what is no variable of a floating dtype.
+                gradients are None.
+            TypeError: for what is no variable of a floating dtype. A step that fails changes nothing.
         """
         grads = list(grads)
         targets = self._targets if trainable_variables is None else tuple(trainable_variables)
@@ -264,7 +265,11 @@ class Optimizer(Module, family="optimizers"):
             return
         by_target = self._checked(grads, targets)
         self.build(targets)
-        given = [by_target.get(target) for target in self._targets]
+        with contextlib.nullcontext() if thread.frames else Transaction():
+            self._take([by_target.get(target) for target in self._targets])
+
+    def _take(self, given: list[Any]) -> None:
+        """Takes one step by gradients in the order of the variables, None for those that stay as they are."""
         moves = [grad is not None for grad in given]
         values = [target.read() for target in self._targets]
         arrays = [jnp.zeros_like(v) if g is None else jnp.asarray(g, v.dtype) for g, v in zip(given, values, strict=True)]
