@@ -103,6 +103,8 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
     ]:
         with pytest.raises(ValueError, match=message):
             optimizer.apply(grads, targets)
+    with pytest.raises(TypeError, match="floating"):
+        optimizer.apply([one], [lamina.Variable(np.ones(2, "int32"))])
     assert not optimizer.built
     optimizer.apply([one], [a])
     with pytest.raises(ValueError, match="others, among them <Variable b"):
@@ -114,6 +116,21 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
     np.testing.assert_array_equal(b.numpy(), 1.0)
     optimizer.apply([one])
     optimizers.SGD().apply([], [])
+
+
+def test_a_step_that_fails_changes_nothing():
+    def refuse(value):
+        raise ArithmeticError("a constraint that fails")
+
+    weights = runs.variables()
+    optimizer = optimizers.Adam(0.1)
+    optimizer.build(weights)
+    before = [variable.numpy() for variable in [*weights, *optimizer.variables]]
+    weights[-1].constraint = refuse
+    with pytest.raises(ArithmeticError):
+        optimizer.apply(runs.gradients(1)[0])
+    for kept, variable in zip(before, [*weights, *optimizer.variables], strict=True):
+        np.testing.assert_array_equal(kept, variable.numpy())
 
 
 def test_pairs_are_taken_in_any_order():
@@ -141,9 +158,11 @@ def test_what_is_kept_for_a_variable_can_be_looked_at():
     paths = [variable.path for variable in optimizer.variables]
     slots = ("momentum", "velocity", "average", "accumulator")
     assert paths == [f"adam/{name}" for name in ("iterations", "learning_rate", *(f"packed_{slot}" for slot in slots))]
-    apart = optimizers.Adam(clipnorm=1.0)
-    apart.build(weights[:2])
-    assert [v.name for v in apart.variables[2:]] == ["bias_momentum", "kernel_momentum", "bias_velocity", "kernel_velocity"]
+    apart = optimizers.OptaxOptimizer(optax.chain(optax.trace(0.5), optax.trace(0.5)))
+    apart.apply(grads[0][:2], weights[:2])
+    assert [v.name for v in apart.variables[2:]] == ["bias_trace", "kernel_trace", "bias_trace", "kernel_trace"]
+    assert len({v.path for v in apart.variables}) == 6
+    np.testing.assert_allclose(apart.state_of(weights[1])["trace_1"], grads[0][1], rtol=1e-6)
 
 
 def test_options_that_are_off_keep_nothing_and_compile_to_nothing():
@@ -175,6 +194,24 @@ def test_state_made_inside_a_trace_is_that_of_the_variables():
     expected = runs.lamina_run(optimizers.Adagrad(0.1), [grads, grads])
     runs.assert_equal_runs([[w.numpy() for w in weights]], expected[-1:])
     assert int(optimizer.iterations) == 2
+
+
+def test_a_training_run_is_the_same_compiled_and_as_plain_python():
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+    ends = []
+    for eager in (False, True):
+        lamina.random.set_seed(1)
+        model = lamina.Sequential([lamina.layers.Dense(5, activation="tanh"), lamina.layers.Dense(1)])
+        rate = optimizers.schedules.CosineDecay(0.1, 10)
+        options = dict(weight_decay=0.1, clipnorm=0.5, use_ema=True, ema_overwrite_frequency=3, gradient_accumulation_steps=2)
+        optimizer = optimizers.Adam(rate, **options)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        model.compile(optimizer, "mse", run_eagerly=eager)
+        model.fit(x, x[:, :1] ** 2, batch_size=5, epochs=2, shuffle=False, verbose=0)
+        ends.append([variable.numpy() for variable in [*model.weights, *optimizer.variables]])
+    assert len(ends[0]) == 4 + 1 + 2 * 4 and ends[0][4] == 16
+    for one, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_averages_take_the_place_of_weights_when_asked():

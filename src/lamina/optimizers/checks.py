@@ -14,6 +14,11 @@ def _check(what: str, holds: Callable[[float], bool], named: dict[str, Any]) -> 
             raise ValueError(f"{name} must be {what}, not {value!r}.")
 
 
+def given(**named: Any) -> dict[str, Any]:
+    """Returns the arguments that are not None."""
+    return {name: value for name, value in named.items() if value is not None}
+
+
 def numbers(**named: Any) -> None:
     """Raises ValueError for what is no finite number."""
     _check("a number", lambda value: True, named)

@@ -72,11 +72,11 @@ class Muon(Optimizer):
         **kwargs: Any,
     ) -> None:
         checks.below_one(adam_beta_1=adam_beta_1, adam_beta_2=adam_beta_2)
-        checks.not_negative(epsilon=epsilon, adam_lr_ratio=adam_lr_ratio, adam_weight_decay=adam_weight_decay or 0.0)
+        checks.not_negative(epsilon=epsilon, adam_lr_ratio=adam_lr_ratio, **checks.given(adam_weight_decay=adam_weight_decay))
         checks.numbers(muon_a=muon_a, muon_b=muon_b, muon_c=muon_c)
         checks.fractions(momentum=momentum)
         checks.integers(1, ns_steps=ns_steps)
-        checks.positive(rms_rate=1.0 if rms_rate is None else rms_rate)
+        checks.positive(**checks.given(rms_rate=rms_rate))
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.adam_beta_1, self.adam_beta_2, self.adam_weight_decay = adam_beta_1, adam_beta_2, adam_weight_decay
         self.epsilon, self.adam_lr_ratio, self.rms_rate = epsilon, adam_lr_ratio, rms_rate

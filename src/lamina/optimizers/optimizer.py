@@ -1,5 +1,6 @@
 """Optimizer: moves variables against their gradients, by an optax transformation."""
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +14,11 @@ import lamina.optimizers.checks as checks
 from lamina.core.config import constructor_arguments, serialize
 from lamina.core.control import cond
 from lamina.core.errors import describe, suggest
-from lamina.core.frame import concrete
+from lamina.core.frame import Transaction, concrete, thread
 from lamina.core.naming import snake_case
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
-from lamina.optimizers.packing import Packing
+from lamina.optimizers.packing import Packing, unused
 
 Arrays = dict[str, Array]
 
@@ -81,20 +82,16 @@ class Optimizer(Module, family="optimizers"):
             raise TypeError(f"{type(self).__name__} takes no argument {unknown!r}. {suggest(unknown, known)}")
         if not callable(learning_rate):
             checks.not_negative(learning_rate=learning_rate)
-        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
-        clips = {name: value for name, value in clips.items() if value is not None}
+        clips = checks.given(clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
         if len(clips) > 1:
             raise ValueError(f"Gradients are clipped in one way, not by {' and '.join(clips)}. Leave all but one out.")
-        checks.positive(**clips)
-        checks.not_negative(**({} if weight_decay is None else {"weight_decay": weight_decay}))
-        checks.positive(**({} if loss_scale_factor is None else {"loss_scale_factor": loss_scale_factor}))
+        checks.positive(**clips, **checks.given(loss_scale_factor=loss_scale_factor))
+        checks.not_negative(**checks.given(weight_decay=weight_decay))
         checks.fractions(ema_momentum=ema_momentum)
-        if ema_overwrite_frequency is not None:
-            checks.integers(1, ema_overwrite_frequency=ema_overwrite_frequency)
-            if not use_ema:
-                raise ValueError(f"ema_overwrite_frequency={ema_overwrite_frequency} needs the averages of use_ema=True.")
-        if gradient_accumulation_steps is not None:
-            checks.integers(2, gradient_accumulation_steps=gradient_accumulation_steps)
+        checks.integers(1, **checks.given(ema_overwrite_frequency=ema_overwrite_frequency))
+        checks.integers(2, **checks.given(gradient_accumulation_steps=gradient_accumulation_steps))
+        if ema_overwrite_frequency is not None and not use_ema:
+            raise ValueError(f"ema_overwrite_frequency={ema_overwrite_frequency} needs the averages of use_ema=True.")
         self._explicit_name = name or snake_case(type(self).__name__)
         self.weight_decay, self.loss_scale_factor = weight_decay, loss_scale_factor
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
@@ -106,6 +103,8 @@ class Optimizer(Module, family="optimizers"):
             self._learning_rate = Variable(float(learning_rate), trainable=False, dtype="float32", name="learning_rate")
         self.built = False
         self.state: list[Variable] = []
+        self._averages: dict[str, Variable] = {}
+        self._accumulators: dict[str, Variable] = {}
         self._excluded: tuple[set[Variable], re.Pattern[str] | None] = set(), None
         self._targets: tuple[Variable, ...] = ()
 
@@ -164,11 +163,13 @@ class Optimizer(Module, family="optimizers"):
         {'trace': Array([-0.5, -0.5], dtype=float32)}
         """
         i = self._number(variable)
-        return {
-            slot: self._packing.part(i, held.value)
-            for (slot, owner), held in zip(self._slots, self.state + self._averages + self._accumulators, strict=True)
-            if owner is not None and self._packing.holds(owner, i)
-        }
+        name = self._packing.name_of(i)
+        found: dict[str, Variable] = {}
+        for (slot, owner), held in zip(self._slots, self.state, strict=True):
+            if owner == name:
+                found[unused(slot, found)] = held
+        found |= {slot: held[name] for slot, held in (("average", self._averages), ("accumulator", self._accumulators)) if held}
+        return {slot: self._packing.part(i, held.value) for slot, held in found.items()}
 
     def _number(self, variable: Variable) -> int:
         for i, target in enumerate(self._targets):
@@ -220,9 +221,8 @@ class Optimizer(Module, family="optimizers"):
         if self.built:
             return
         self._targets = tuple(variables)
-        flat = self.elementwise and not self.clipnorm
         decays = [self._decay_of(variable) for variable in self._targets]
-        small = [flat and v.dtype == np.float32 and v.size <= _SMALL for v in self._targets]
+        small = [self.elementwise and v.dtype == np.float32 and v.size <= _SMALL for v in self._targets]
         self._packing = Packing(self._targets, [d if s else None for d, s in zip(decays, small, strict=True)])
         self._decays = {name: decays[members[0]] for name, members in self._packing.members.items()}
         with concrete():
@@ -231,10 +231,10 @@ class Optimizer(Module, family="optimizers"):
             self._slots = [self._slot(path) for path, _ in leaves]
             self.state = [_kept(leaf, owner, slot) for (_, leaf), (slot, owner) in zip(leaves, self._slots, strict=True)]
             zeros = {name: jnp.zeros_like(value) for name, value in values.items()}
-            self._averages = [_kept(zero, name, "average") for name, zero in zeros.items() if self.use_ema]
-            gathers = self.gradient_accumulation_steps is not None
-            self._accumulators = [_kept(zero, name, "accumulator") for name, zero in zeros.items() if gathers]
-        self._slots += [("average", name) for name in zeros if self.use_ema] + [("accumulator", name) for name in zeros if gathers]
+            if self.use_ema:
+                self._averages = {name: _kept(zero, name, "average") for name, zero in zeros.items()}
+            if self.gradient_accumulation_steps is not None:
+                self._accumulators = {name: _kept(zero, name, "accumulator") for name, zero in zeros.items()}
         self.built = True
 
     def _slot(self, path: tuple[Any, ...]) -> tuple[str, str | None]:
@@ -256,7 +256,8 @@ class Optimizer(Module, family="optimizers"):
 
         Raises:
             ValueError: if gradients and variables do not fit together, a variable is not among those of the first call, or all
-                gradients are None. Nothing is changed then.
+                gradients are None.
+            TypeError: for what is no variable of a floating dtype. A step that fails changes nothing.
         """
         grads = list(grads)
         targets = self._targets if trainable_variables is None else tuple(trainable_variables)
@@ -264,10 +265,14 @@ class Optimizer(Module, family="optimizers"):
             return
         by_target = self._checked(grads, targets)
         self.build(targets)
-        given = [by_target.get(target) for target in self._targets]
+        with contextlib.nullcontext() if thread.frames else Transaction():
+            self._take([by_target.get(target) for target in self._targets])
+
+    def _take(self, given: list[Any]) -> None:
+        """Takes one step by gradients in the order of the variables, None for those that stay as they are."""
         moves = [grad is not None for grad in given]
         values = [target.read() for target in self._targets]
-        arrays = [v * 0 if g is None else jnp.asarray(g, v.dtype) for g, v in zip(given, values, strict=True)]
+        arrays = [jnp.zeros_like(v) if g is None else jnp.asarray(g, v.dtype) for g, v in zip(given, values, strict=True)]
         if self.loss_scale_factor is not None:
             arrays = [array / self.loss_scale_factor for array in arrays]
         step = self._update if self.gradient_accumulation_steps is None else self._accumulate
@@ -290,8 +295,11 @@ class Optimizer(Module, family="optimizers"):
             raise ValueError(f"{self.name} was given a variable twice.")
         if all(grad is None for grad in grads):
             raise ValueError(f"{self.name} was given None for every gradient: the loss depends on none of the variables.")
+        known = {*self._targets}
         for target, grad in by_target.items():
-            if self.built and not any(target is known for known in self._targets):
+            if not isinstance(target, Variable) or not jnp.issubdtype(target.dtype, jnp.floating):
+                raise TypeError(f"{self.name} moves variables of floating dtypes, not {target!r}.")
+            if self.built and target not in known:
                 raise ValueError(
                     f"{self.name} keeps state for {len(self._targets)} variables, and was now given others, among them {target!r}. "
                     "Use one optimizer for each set of variables, and a new one when the set grows."
@@ -315,7 +323,8 @@ class Optimizer(Module, family="optimizers"):
                 leaf if owner is None else jnp.where(moves[owner], leaf, variable.read())
                 for leaf, variable, (_, owner) in zip(leaves, self.state, self._slots, strict=False)
             ]
-        _assign(self.state, leaves)
+        for variable, leaf in zip(self.state, leaves, strict=True):
+            variable.assign(leaf)
         return new
 
     def _extended(self) -> Any:
@@ -325,7 +334,7 @@ class Optimizer(Module, family="optimizers"):
 
     def _clipped(self, grads: Arrays) -> Arrays:
         if self.clipnorm is not None:
-            return {name: g * _shrink(g, self.clipnorm) for name, g in grads.items()}
+            return self._packing.pack([g * _shrink(g, self.clipnorm).astype(g.dtype) for g in self._packing.unpack(grads)])
         if self.global_clipnorm is not None:
             factor = _shrink(grads, self.global_clipnorm)
             return {name: g * factor.astype(g.dtype) for name, g in grads.items()}
@@ -336,22 +345,23 @@ class Optimizer(Module, family="optimizers"):
     def _accumulate(self, values: Arrays, grads: Arrays, moves: dict[str, Any] | None) -> Arrays:
         """Adds to the gradients so far; returns the values, after an update by their mean where there are enough."""
         count = self.gradient_accumulation_steps
-        sums = {name: held.read() + g for held, (name, g) in zip(self._accumulators, grads.items(), strict=True)}
+        sums = {name: held.read() + grads[name] for name, held in self._accumulators.items()}
         complete = (self._iterations.read() + 1) % count == 0
         means = {name: total / count for name, total in sums.items()}
         new = cond(complete, lambda: self._update(values, means, moves), lambda: values)
-        empty = [complete if moves is None else complete & moves[name] for name in sums]
-        _assign(self._accumulators, [jnp.where(e, 0, total) for e, total in zip(empty, sums.values(), strict=True)])
+        for name, total in sums.items():
+            self._accumulators[name].assign(jnp.where(complete if moves is None else complete & moves[name], 0, total))
         return new
 
     def _average(self, values: Arrays) -> Arrays:
         """Takes the values into the averages; returns the values, or the averages where these are to replace them."""
         momentum = jnp.where(jnp.asarray(self.iterations) == 0, 0.0, self.ema_momentum)
         averages = {
-            name: (momentum * held.read() + (1 - momentum) * value).astype(value.dtype)
-            for held, (name, value) in zip(self._averages, values.items(), strict=True)
+            name: (momentum * held.read() + (1 - momentum) * values[name]).astype(held.dtype)
+            for name, held in self._averages.items()
         }
-        _assign(self._averages, averages.values())
+        for name, average in averages.items():
+            self._averages[name].assign(average)
         if self.ema_overwrite_frequency is None:
             return values
         now = (self.iterations + 1) % self.ema_overwrite_frequency == 0
@@ -372,9 +382,7 @@ class Optimizer(Module, family="optimizers"):
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Sets variables to their moving averages, where there are such: the last thing in training."""
         if self.use_ema and self.built:
-            averages = self._packing.unpack(
-                {name: held.read() for name, held in zip(self._packing.members, self._averages, strict=True)}
-            )
+            averages = self._packing.unpack({name: held.read() for name, held in self._averages.items()})
             variables = [(variable, self._number(variable)) for variable in var_list]
             for variable, i in variables:
                 variable.assign(averages[i])
@@ -385,11 +393,6 @@ _OPTIONS = [p.name for p in inspect.signature(Optimizer.__init__).parameters.val
 
 def _kept(leaf: Any, owner: str | None, slot: str) -> Variable:
     return Variable(leaf, trainable=False, autocast=False, name=f"{owner}_{slot}".replace("/", "_") if owner else slot)
-
-
-def _assign(variables: Iterable[Variable], values: Iterable[Array]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
 
 
 def _shrink(arrays: Any, most: float) -> Array:

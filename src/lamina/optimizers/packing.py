@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -30,15 +30,11 @@ class Packing:
         self.shapes = [variable.shape for variable in variables]
         self.members: dict[str, list[int]] = {}
         for members in groups.values():
-            self.members[self._unused(variables[members[0]].path if len(members) == 1 else "packed")] = members
+            self.members[unused(variables[members[0]].path if len(members) == 1 else "packed", self.members)] = members
         self._place: dict[int, tuple[str, int]] = {}
         for name, members in self.members.items():
             starts = itertools.accumulate((math.prod(self.shapes[i]) for i in members), initial=0)
             self._place.update((i, (name, start)) for i, start in zip(members, starts, strict=False))
-
-    def _unused(self, name: str) -> str:
-        names = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(1)))
-        return next(candidate for candidate in names if candidate not in self.members)
 
     def pack(self, arrays: Sequence[Array]) -> dict[str, Array]:
         """Returns the arrays as they are laid out."""
@@ -58,9 +54,9 @@ class Packing:
             return array
         return array[start : start + math.prod(self.shapes[i])].reshape(self.shapes[i])
 
-    def holds(self, name: str, i: int) -> bool:
-        """Tells whether the array of that name holds variable number i."""
-        return self._place[i][0] == name
+    def name_of(self, i: int) -> str:
+        """Returns the name of the array that holds variable number i."""
+        return self._place[i][0]
 
     def marks(self, flags: Sequence[bool]) -> dict[str, Any]:
         """Returns one flag for each variable as booleans that fit the arrays."""
@@ -70,3 +66,9 @@ class Packing:
             else np.concatenate([np.full(math.prod(self.shapes[i]), flags[i]) for i in members])
             for name, members in self.members.items()
         }
+
+
+def unused(name: str, taken: Container[str]) -> str:
+    """Returns the name, numbered if it is taken."""
+    names = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(1)))
+    return next(candidate for candidate in names if candidate not in taken)

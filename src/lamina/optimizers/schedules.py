@@ -207,7 +207,7 @@ class CosineDecay(LearningRateSchedule):
         warmup_steps: float = 0,
     ) -> None:
         checks.not_negative(initial_learning_rate=initial_learning_rate, alpha=alpha, warmup_steps=warmup_steps)
-        checks.not_negative(warmup_target=0.0 if warmup_target is None else warmup_target)
+        checks.not_negative(**checks.given(warmup_target=warmup_target))
         checks.positive(decay_steps=decay_steps)
         self.initial_learning_rate, self.decay_steps, self.alpha, self.name = initial_learning_rate, decay_steps, alpha, name
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
