@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.transformations import Slots, per_array
+from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
 class Adafactor(Optimizer):
@@ -59,8 +59,8 @@ class Adafactor(Optimizer):
 
         def start(value: Array) -> Slots:
             if value.ndim < 2:
-                return {"velocity": jnp.zeros_like(value)}
-            return {"row": jnp.zeros_like(value[..., 0]), "column": jnp.zeros_like(value[..., 0, :])}
+                return {"velocity": zeros(value)}
+            return {"row": zeros(value[..., 0]), "column": zeros(value[..., 0, :])}
 
         def update(g: Array, slots: Slots, w: Array, *, learning_rate: Array, step: Array) -> tuple[Array, Slots]:
             new = step**self.beta_2_decay

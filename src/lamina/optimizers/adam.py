@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.transformations import Slots, per_array
+from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
 def adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = False, rate_factor: float = 1.0) -> Any:
     """Returns Adam's transformation: see `Adam`."""
 
     def start(value: Array) -> Slots:
-        return {name: jnp.zeros_like(value) for name in ("momentum", "velocity", *["velocity_hat"] * amsgrad)}
+        return {name: zeros(value) for name in ("momentum", "velocity", *["velocity_hat"] * amsgrad)}
 
     def update(g: Array, slots: Slots, value: Array, *, learning_rate: Array, step: Array) -> tuple[Array, Slots]:
         m = slots["momentum"] + (1 - beta_1) * (g - slots["momentum"])

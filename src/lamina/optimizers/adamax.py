@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.transformations import Slots, per_array
+from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
 class Adamax(Optimizer):
@@ -44,7 +44,7 @@ class Adamax(Optimizer):
         """Returns the formula; optax's has epsilon inside of the norm."""
 
         def start(value: Array) -> Slots:
-            return {"momentum": jnp.zeros_like(value), "norm": jnp.zeros_like(value)}
+            return {"momentum": zeros(value), "norm": zeros(value)}
 
         def update(g: Array, slots: Slots, value: Array, *, learning_rate: Array, step: Array) -> tuple[Array, Slots]:
             m = slots["momentum"] + (1 - self.beta_1) * (g - slots["momentum"])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.transformations import Slots, per_array
+from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
 class Ftrl(Optimizer):
@@ -67,7 +67,7 @@ class Ftrl(Optimizer):
         shrinkage, beta = self.l2_shrinkage_regularization_strength, self.beta
 
         def start(value: Array) -> Slots:
-            return {"accumulator": jnp.full_like(value, self.initial_accumulator_value), "linear": jnp.zeros_like(value)}
+            return {"accumulator": jnp.full_like(value, self.initial_accumulator_value), "linear": zeros(value)}
 
         def update(g: Array, slots: Slots, w: Array, *, learning_rate: Array, step: Array) -> tuple[Array, Slots]:
             n = slots["accumulator"] + g * g

@@ -10,7 +10,7 @@ import lamina.optimizers.checks as checks
 from lamina.core.variable import Array, Variable
 from lamina.optimizers.adam import adam
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.transformations import Slots, per_array
+from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
 class Muon(Optimizer):
@@ -102,7 +102,7 @@ class Muon(Optimizer):
             self._ways = {name: "adam" if self._by_adam(variable) else "muon" for name, variable in variables.items()}
 
         def start(value: Array) -> Slots:
-            return {"momentum": jnp.zeros_like(value)}
+            return {"momentum": zeros(value)}
 
         def update(g: Array, slots: Slots, value: Array, *, learning_rate: Array, step: Array) -> tuple[Array, Slots]:
             m = self.momentum * slots["momentum"] + g

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
 from lamina.optimizers.optimizer import Optimizer
-from lamina.optimizers.transformations import Slots, per_array
+from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
 class Nadam(Optimizer):
@@ -49,7 +49,7 @@ class Nadam(Optimizer):
             return self.beta_1 * (1 - 0.5 * 0.96**step)
 
         def start(value: Array) -> Slots:
-            return {"momentum": jnp.zeros_like(value), "velocity": jnp.zeros_like(value)}
+            return {"momentum": zeros(value), "velocity": zeros(value)}
 
         def one(g: Array, slots: Slots, value: Array, *, learning_rate: Array, step: Array, product: Array) -> tuple[Array, Slots]:
             m = slots["momentum"] + (1 - self.beta_1) * (g - slots["momentum"])

@@ -226,11 +226,11 @@ class Optimizer(Module, family="optimizers"):
         self._packing = Packing(self._targets, [d if s else None for d, s in zip(decays, small, strict=True)])
         self._decays = {name: decays[members[0]] for name, members in self._packing.members.items()}
         with concrete():
-            values = self._packing.pack([variable.read() for variable in self._targets])
+            values = self._packing.pack([variable.read() for variable in self._targets], np)
             leaves, self._structure = jax.tree_util.tree_flatten_with_path(self.transformation().init(values))
             self._slots = [self._slot(path) for path, _ in leaves]
             self.state = [_kept(leaf, owner, slot) for (_, leaf), (slot, owner) in zip(leaves, self._slots, strict=True)]
-            zeros = {name: jnp.zeros_like(value) for name, value in values.items()}
+            zeros = {name: np.zeros(value.shape, value.dtype) for name, value in values.items()}
             if self.use_ema:
                 self._averages = {name: _kept(zero, name, "average") for name, zero in zeros.items()}
             if self.gradient_accumulation_steps is not None:

@@ -36,10 +36,10 @@ class Packing:
             starts = itertools.accumulate((math.prod(self.shapes[i]) for i in members), initial=0)
             self._place.update((i, (name, start)) for i, start in zip(members, starts, strict=False))
 
-    def pack(self, arrays: Sequence[Array]) -> dict[str, Array]:
-        """Returns the arrays as they are laid out."""
+    def pack(self, arrays: Sequence[Array], numpy: Any = jnp) -> dict[str, Array]:
+        """Returns the arrays as they are laid out; vectors are made by `numpy`, which NumPy itself does without compiling."""
         return {
-            name: arrays[members[0]] if len(members) == 1 else jnp.concatenate([jnp.ravel(arrays[i]) for i in members])
+            name: arrays[members[0]] if len(members) == 1 else numpy.concatenate([numpy.ravel(arrays[i]) for i in members])
             for name, members in self.members.items()
         }
 

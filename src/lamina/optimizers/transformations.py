@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 
 from lamina.core.variable import Array
 
@@ -18,6 +19,11 @@ def descend() -> Any:
         return jax.tree.map(lambda direction: -learning_rate * direction, directions), state
 
     return optax.GradientTransformationExtraArgs(optax.init_empty_state, update)
+
+
+def zeros(value: Array) -> Any:
+    """Returns zeros like an array: NumPy's, which need not be compiled."""
+    return np.zeros(value.shape, value.dtype)
 
 
 def per_array(start: Callable[[Array], Slots], update: Callable[..., tuple[Array, Slots]]) -> Any:
