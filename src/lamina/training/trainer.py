@@ -382,7 +382,7 @@ class Trainer(Layer):
                     raise
             else:
                 if unmatched and outputs is not None:
-                    self._objective.build(outputs, self.output_names)
+                    self._objective.build(outputs, None if self.dynamic else self.output_names)
         if kind == "train" and self._trained != (trained := self.trainable_weights):
             self._loops.pop("train", None)
             self._trained = trained
