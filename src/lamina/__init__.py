@@ -5,6 +5,7 @@ The public names are Keras's; `import lamina as keras` serves code written for K
 
 from lamina import (
     activations,
+    callbacks,
     constraints,
     initializers,
     layers,
@@ -40,6 +41,7 @@ __all__ = [
     "SymbolicTensor",
     "Variable",
     "activations",
+    "callbacks",
     "clear_session",
     "cond",
     "constraints",

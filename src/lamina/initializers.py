@@ -15,7 +15,7 @@ import numpy as np
 
 from lamina.core.config import Configurable, resolve
 from lamina.core.config import serialize as serialize
-from lamina.core.host import host_generator, next_host_generator
+from lamina.core.host import HostStream, host_generator
 from lamina.core.variable import check_shape
 
 
@@ -136,7 +136,7 @@ class RandomInitializer(Initializer):
 
     Args:
         seed: an integer or a `SeedGenerator`, for the same values at each call; by default other values at each call,
-            from the sequence that `lamina.random.set_seed` starts.
+            which follow from the place of the initializer's making in the sequence that `lamina.random.set_seed` starts.
 
     Raises:
         ValueError: for a seed that is none of these.
@@ -148,6 +148,7 @@ class RandomInitializer(Initializer):
             self.seed = None if given is None else operator.index(given)
         except TypeError:
             raise ValueError(f"A seed is an integer, a SeedGenerator or None, not {seed!r}.") from None
+        self.stream = HostStream()
 
     def __call__(self, shape: Sequence[int], dtype: Any = "float32") -> np.ndarray:
         """Returns the values. Raises ValueError for a dtype that cannot hold real numbers."""
@@ -155,7 +156,7 @@ class RandomInitializer(Initializer):
         shape, dtype = check_shape(shape, name), _dtype(dtype)
         if not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(f"{name} draws real numbers, which {dtype} cannot hold. Use a floating dtype, Zeros or Ones.")
-        generator = next_host_generator() if self.seed is None else host_generator(self.seed)
+        generator = self.stream.next() if self.seed is None else host_generator(self.seed)
         values = self.draw(generator, shape, np.float64 if dtype == np.float64 else np.float32)
         return np.asarray(values, dtype)
 

@@ -5,7 +5,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.training import loop as loops
+from lamina.training import pace
 from lamina.training.data import ArrayData, pack, unpack
 
 
@@ -41,7 +41,7 @@ def test_looped_equals_plain_python(optimizer):
 def test_the_number_of_steps_a_dispatch_does_not_change_the_numbers(monkeypatch, seconds):
     x, y = regression()
     expected = net("adam").fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
-    monkeypatch.setattr(loops, "_DISPATCH_SECONDS", seconds)
+    monkeypatch.setattr(pace, "_DISPATCH_SECONDS", seconds)
     found = net("adam").fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
     np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-5)
 
@@ -98,12 +98,12 @@ def test_an_interrupted_pass_leaves_the_state_of_the_last_finished_step():
     model = net("sgd")
     model.fit(x, y, verbose=0)
 
-    def interrupt(done, logs):
-        raise KeyboardInterrupt
+    class Interrupt(lamina.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
 
-    data = ArrayData((x, y), 10)
     with pytest.raises(KeyboardInterrupt):
-        model.loop("train").run(data, data.on_device(), np.arange(100), interrupt)
+        model.fit(x, y, verbose=0, callbacks=[Interrupt()])
     assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
     model.fit(x, y, verbose=0)
 

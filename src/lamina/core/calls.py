@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.config import Configurable
 from lamina.core.frame import eager_state, thread, trace_state
-from lamina.core.host import host_position, rewind_host
+from lamina.core.host import HostStream, host_position, rewind_host
 from lamina.core.masks import mask_of, with_mask
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
@@ -159,12 +160,13 @@ def call_signature(call: Callable[..., Any]) -> CallSignature:
 
 
 class Snapshot:
-    """A layer's attributes, and the contents of its lists, dicts and sets, as they are now."""
+    """A layer's attributes, the contents of its lists, dicts and sets, and what its initializers have drawn, as they are now."""
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
         self.attributes = dict(vars(layer))
         self.contents: list[tuple[Any, Any]] = []
+        self.streams: list[tuple[HostStream, int]] = []
         for value in self.attributes.values():
             self._note(value)
 
@@ -173,6 +175,8 @@ class Snapshot:
             self.contents.append((value, value.copy()))
             for item in value.values() if isinstance(value, dict) else value:
                 self._note(item)
+        elif isinstance(value, Configurable) and isinstance(stream := vars(value).get("stream"), HostStream):
+            self.streams.append((stream, stream.drawn))
 
     def restore(self) -> None:
         """Makes the layer as it was."""
@@ -181,6 +185,8 @@ class Snapshot:
         for container, content in self.contents:
             container.clear()
             (container.extend if isinstance(container, list) else container.update)(content)
+        for stream, drawn in self.streams:
+            stream.drawn = drawn
 
 
 class undo_on_error:

@@ -3,6 +3,7 @@
 import difflib
 import sys
 import traceback
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
@@ -45,6 +46,14 @@ def user_line(error: BaseException | None = None) -> str | None:
         if not row.filename.startswith((*_INTERNAL, "<")):
             return f"{row.filename}:{row.lineno}, in {row.name}"
     return None
+
+
+def warn(message: str) -> None:
+    """Warns a user, pointing at the line of the user's own code that led here."""
+    frame, depth = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INTERNAL):
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, UserWarning, stacklevel=depth - 1)
 
 
 def describe(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Random numbers drawn on the host with NumPy: the same on every device and JAX version, and concrete inside a trace.
 
-NumPy's Philox generator is keyed with a pair (seed, stream). Stream 0 of a seed belongs to those who name that seed; the
-library-wide sequence hands out the streams from 1 on, one a call.
+NumPy's SeedSequence makes the key of a Philox generator from a seed and the number of a stream. Stream 0 of a seed belongs to
+those who name that seed; the library-wide sequence hands out the streams from 1 on, one at a time.
 """
 
 import secrets
@@ -37,12 +37,30 @@ def set_host_seed(seed: int) -> None:
         _sequence.seed, _sequence.stream = seed, 0
 
 
+class HostStream:
+    """A stream of the library-wide sequence: generator after generator, no two of which share numbers.
+
+    Which numbers they give is settled when the stream is taken.
+
+    Attributes:
+        drawn: how many generators it has given.
+    """
+
+    def __init__(self) -> None:
+        with _sequence.lock:
+            _sequence.stream += 1
+            self._key = _sequence.seed, _sequence.stream
+        self.drawn = 0
+
+    def next(self) -> np.random.Generator:
+        """Returns its next generator."""
+        self.drawn += 1
+        return _generator(*self._key, self.drawn - 1)
+
+
 def next_host_generator() -> np.random.Generator:
-    """Returns the next generator of the library-wide sequence; no two of them share numbers."""
-    with _sequence.lock:
-        _sequence.stream += 1
-        seed, stream = _sequence.seed, _sequence.stream
-    return _generator(seed, stream)
+    """Returns the first generator of the library-wide sequence's next stream."""
+    return HostStream().next()
 
 
 def host_position() -> tuple[int, int]:
@@ -71,5 +89,6 @@ def host_generator(seed: int) -> np.random.Generator:
     return _generator(seed, 0)
 
 
-def _generator(seed: int, stream: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=np.array([seed % _WORD, stream], np.uint64)))
+def _generator(seed: int, stream: int, part: int = 0) -> np.random.Generator:
+    mixed = np.random.SeedSequence(seed % _WORD, spawn_key=(stream, part))
+    return np.random.Generator(np.random.Philox(mixed))

@@ -312,18 +312,19 @@ def value_and_grad(
             out, wrote, new = run_in_frame(frame, function, *args, **kwargs)
             written[:] = wrote
             value, aux = out if has_aux else (out, None)
-            return value, (aux, new)
+            return value, (aux, masks_of(jax.tree.leaves(aux)), new)
 
         values = [target.read() for target in targets]
         if wrt is None:
             numbers = (argnums,) if isinstance(argnums, int) else argnums
             positions = tuple(n % len(args) + 1 if -len(args) <= n < len(args) else n + 1 for n in numbers)
-            (value, (aux, new)), grads = jax.value_and_grad(pure, positions, has_aux=True)([], *args)
+            (value, (aux, aux_masks, new)), grads = jax.value_and_grad(pure, positions, has_aux=True)([], *args)
             grads = grads[0] if isinstance(argnums, int) else grads
         else:
-            (value, (aux, new)), grads = jax.value_and_grad(pure, has_aux=True)(values, *args)
+            (value, (aux, aux_masks, new)), grads = jax.value_and_grad(pure, has_aux=True)(values, *args)
             by_target = dict(zip(targets, grads, strict=True))
             grads = jax.tree.unflatten(tree, [by_target[target] for target in wanted])
+        put_masks(jax.tree.leaves(aux), aux_masks)
         for variable, array in zip(written, new, strict=True):
             variable.assign(array)
         return ((value, aux) if has_aux else value), grads

@@ -1,5 +1,8 @@
 """Losses for classes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -38,6 +41,16 @@ class SparseCategoricalCrossentropy(Loss):
     ) -> None:
         super().__init__(name, reduction)
         self.from_logits = from_logits
+
+    def check(self, y_true: Any, shape: Sequence[int]) -> None:
+        """Raises ValueError for a label that is no class."""
+        low, high = int(y_true.min()), int(y_true.max())
+        if not 0 <= low <= high < shape[-1]:
+            wrong = low if low < 0 else high
+            raise ValueError(
+                f"There is a label {wrong}, but predictions of shape {show_shape(shape)} are for the {shape[-1]} classes 0 to "
+                f"{shape[-1] - 1}."
+            )
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """Returns one value a sample (and position)."""

@@ -1,5 +1,6 @@
 """Loss: a number that says how far predictions are from targets."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.config import Configurable
 from lamina.core.errors import show_shape
+from lamina.core.masks import mask_of
 from lamina.core.naming import snake_case
 from lamina.core.variable import Array
 
@@ -38,20 +40,30 @@ class Loss(Configurable, family="losses"):
         """Returns one value a sample (and position)."""
         raise NotImplementedError(f"{type(self).__name__} has no call(self, y_true, y_pred). Define it.")
 
+    def check(self, y_true: Any, shape: Sequence[int]) -> None:
+        """Raises ValueError for targets that cannot be compared with predictions of a shape, whatever those are."""
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
-        """Returns the reduced loss; structures of targets and predictions are summed over."""
+        """Returns the reduced loss; structures of targets and predictions are summed over.
+
+        Positions that the mask of `y_pred` leaves out do not count.
+        """
         pairs = zip(_arrays(y_true), _arrays(y_pred), strict=True)
         return sum(self._one(true, pred, sample_weight) for true, pred in pairs)  # type: ignore[return-value]
 
     def _one(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Array:
+        mask = mask_of(y_pred)
         y_pred = jnp.asarray(y_pred)
         y_pred = y_pred.astype(jnp.promote_types(y_pred.dtype, "float32"))
         y_true = jnp.asarray(y_true) if self.integer_targets else jnp.asarray(y_true, y_pred.dtype)
         values = self.call(y_true, y_pred)
         weights = jnp.ones((), values.dtype) if sample_weight is None else jnp.asarray(sample_weight, values.dtype)
-        if weights.ndim > values.ndim:
-            weights = weights.reshape(weights.shape[: values.ndim])
-        weights = weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim if weights.ndim else 0))
+        weights = _like(weights, values)
+        if mask is not None:
+            counts = _like(jnp.asarray(mask, values.dtype), values)
+            if self.reduction == "sum_over_batch_size":  # over the positions that count
+                counts = counts * (counts.size / jnp.maximum(jnp.sum(counts), 1.0))
+            weights = weights * counts
         weighted = values * weights
         if self.reduction in ("none", None):
             return weighted
@@ -80,6 +92,13 @@ class FunctionLoss(Loss):
     def call(self, y_true: Any, y_pred: Any) -> Array:
         """Returns `function(y_true, y_pred)`."""
         return jnp.asarray(self.function(y_true, y_pred))
+
+
+def _like(weights: Array, values: Array) -> Array:
+    """Returns weights with the axes of values: those that weights lack at the end are added, those too many are taken off."""
+    if weights.ndim > values.ndim:
+        return weights.reshape(weights.shape[: values.ndim])
+    return weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim if weights.ndim else 0))
 
 
 def _arrays(structure: Any) -> list[Any]:

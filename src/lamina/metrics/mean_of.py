@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lamina.core.masks import mask_of
 from lamina.core.metric import Mean, Metric
 from lamina.core.variable import Array
 
@@ -25,7 +26,11 @@ class MeanOf(Metric):
         raise NotImplementedError(f"{type(self).__name__} has no values(self, y_true, y_pred). Define it.")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Takes a batch in."""
+        """Takes a batch in; positions that the mask of `y_pred` leaves out do not count."""
+        mask = mask_of(y_pred)
+        if mask is not None:
+            weights = jnp.ones(()) if sample_weight is None else jnp.asarray(sample_weight)
+            sample_weight = weights.reshape(weights.shape + (1,) * (mask.ndim - weights.ndim)) * mask
         self.mean.update_state(self.values(jnp.asarray(y_true), jnp.asarray(y_pred)), sample_weight)
 
     def result(self) -> Array:

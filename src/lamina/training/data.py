@@ -1,5 +1,9 @@
-"""Arrays in memory as batches."""
+"""Data: what `fit`, `evaluate` and `predict` take, as blocks of steps."""
 
+import itertools
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -7,52 +11,110 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import describe
+from lamina.core.host import HostStream
+from lamina.training.batches import BatchData, has_batches
+from lamina.training.block import Block, batch_spec, in_order
+from lamina.training.gather import gather
+from lamina.training.packing import as_arrays, pack, unpack, weighted
 
 
 class ArrayData:
     """Arrays, or structures of arrays, whose first axis is the samples.
 
+    Those that fit into the memory of the device are placed there once. Larger ones are gathered batch by batch.
+
     Args:
         data: what a step takes, with all samples instead of one batch.
         batch_size: samples a step; the last batch may be smaller.
+        shuffle: whether each pass takes the samples in a new random order; "batch" takes whole batches in one.
 
     Raises:
         ValueError: if arrays differ in length, there are no samples, or batch_size is no positive integer.
         TypeError: for what is no array.
     """
 
-    def __init__(self, data: Any, batch_size: int = 32) -> None:
+    def __init__(self, data: Any, batch_size: int = 32, shuffle: bool | str = False) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"batch_size must be a positive integer, not {batch_size!r}.")
-        leaves, self.tree = jax.tree.flatten(data)
-        self.leaves = [_array(leaf) for leaf in leaves]
+        self.leaves, self.tree = jax.tree.flatten(as_arrays(data))
         lengths = sorted({len(leaf) for leaf in self.leaves})
-        if len(lengths) != 1:
+        if len(lengths) > 1:
             raise ValueError(f"All arrays must have as many samples as the others, but there are {lengths}: {describe(data)}.")
-        if lengths[0] == 0:
+        if lengths in ([], [0]):
             raise ValueError(f"There are no samples in {describe(data)}.")
         self.size = lengths[0]
         self.batch_size = int(batch_size)
+        self.shuffle = shuffle
+        self._stream = HostStream()
+        self.resident = sum(leaf.nbytes for leaf in self.leaves) <= _room()
+        self._arrays: Any = None
 
     @property
     def steps(self) -> int:
         """How many batches there are, the last smaller one included."""
         return -(-self.size // self.batch_size)
 
-    def on_device(self) -> Any:
-        """Returns all samples as JAX arrays."""
-        return jax.tree.unflatten(self.tree, [jnp.asarray(leaf) for leaf in self.leaves])
-
-    def first_batch(self) -> Any:
+    def first(self) -> Any:
         """Returns the first batch."""
-        return jax.tree.unflatten(self.tree, [leaf[: self.batch_size] for leaf in self.leaves])
+        return self._unflatten(leaf[: self.batch_size] for leaf in self.leaves)
 
-    def batch_spec(self) -> Any:
+    def spec(self) -> Any:
         """Returns the shapes and dtypes of a batch."""
-        size = min(self.batch_size, self.size)
-        dtypes = [jax.dtypes.canonicalize_dtype(leaf.dtype) for leaf in self.leaves]
-        specs = [jax.ShapeDtypeStruct((size, *a.shape[1:]), d) for a, d in zip(self.leaves, dtypes, strict=True)]
-        return jax.tree.unflatten(self.tree, specs)
+        return self._unflatten(batch_spec(leaf, min(self.batch_size, self.size)) for leaf in self.leaves)
+
+    def check(self, check: Callable[[Any], None]) -> None:
+        """Has all samples checked."""
+        check(self._unflatten(self.leaves))
+
+    def blocks(self, steps: int | None = None) -> Iterator[Block]:
+        """Yields one pass over the samples, or so many steps of as many passes as that takes."""
+        if steps is None:
+            return self._pass()
+        return itertools.chain.from_iterable(self._pass() for _ in range(-(-steps // self.steps)))
+
+    def _pass(self) -> Iterator[Block]:
+        order = self._order()
+        arrays = self._on_device() if self.resident else None
+        if arrays is None:
+            yield from gather(self._batches(order), self.steps)
+            return
+        whole, rest = divmod(self.size, self.batch_size)
+        device_order = jnp.asarray(order, "int32")
+        if whole:
+            yield Block(arrays, device_order, 0, self.batch_size, whole)
+        if rest:
+            yield Block(arrays, device_order, whole * self.batch_size, rest, 1)
+
+    def leave_device(self) -> None:
+        """Takes the samples off the device; batches are gathered on the host from now on."""
+        self.resident, self._arrays = False, None
+
+    def _on_device(self) -> Any:
+        if self._arrays is None:
+            try:
+                self._arrays = self._unflatten(jnp.asarray(leaf) for leaf in self.leaves)
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                size = sum(leaf.nbytes for leaf in self.leaves)
+                warnings.warn(f"The data ({size:,} bytes) do not fit on the device; they stay on the host.", stacklevel=2)
+                self.leave_device()
+        return self._arrays
+
+    def _batches(self, order: np.ndarray) -> Iterator[Any]:
+        for start in range(0, self.size, self.batch_size):
+            index = order[start : start + self.batch_size]
+            yield self._unflatten(np.asarray(leaf[index]) for leaf in self.leaves)
+
+    def _order(self) -> np.ndarray:
+        if self.shuffle == "batch":
+            starts = self._stream.next().permutation(self.size // self.batch_size) * self.batch_size
+            whole = (starts[:, None] + np.arange(self.batch_size)).reshape(-1)
+            return np.concatenate([whole, np.arange(len(whole), self.size)])
+        return self._stream.next().permutation(self.size) if self.shuffle else in_order(self.size)
+
+    def _unflatten(self, leaves: Iterable[Any]) -> Any:
+        return jax.tree.unflatten(self.tree, list(leaves))
 
     def split(self, fraction: float) -> "tuple[ArrayData, ArrayData]":
         """Returns the samples before and in the last `fraction`.
@@ -64,32 +126,54 @@ class ArrayData:
         if not 0 < first < self.size:
             raise ValueError(f"validation_split={fraction} of {self.size} samples leaves no samples for one of the two parts.")
         parts = ([leaf[:first] for leaf in self.leaves], [leaf[first:] for leaf in self.leaves])
-        before, after = (ArrayData(jax.tree.unflatten(self.tree, part), self.batch_size) for part in parts)
-        return before, after
+        before, after = (self._unflatten(part) for part in parts)
+        return ArrayData(before, self.batch_size, self.shuffle), ArrayData(after, self.batch_size)
 
 
-def _array(leaf: Any) -> Any:
-    array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
-    if array.ndim == 0 or array.dtype == object:
-        raise TypeError(f"Data must be arrays whose first axis is the samples, not {describe(leaf)}.")
-    return array
+Data = ArrayData | BatchData
 
 
-def pack(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Returns what a step takes: x alone, (x, y), or (x, y, sample_weight)."""
-    if sample_weight is not None:
-        return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return (x,) if isinstance(x, (list, tuple)) else x
+def as_data(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: int | None = None,
+    shuffle: bool | str = False,
+    class_weight: Mapping[int, float] | None = None,
+) -> Data:
+    """Returns what a user gave as data.
 
+    Args:
+        x: arrays, frames, or structures of them; or batches: an iterable, a generator, a loader or a dataset.
+        y: targets, where x is arrays.
+        sample_weight: weights, likewise.
+        batch_size: samples a step, 32 by default, where x is arrays (or a dataset of samples).
+        shuffle: see `ArrayData` and `BatchData`.
+        class_weight: a weight for each class, by its number, in the loss.
 
-def unpack(data: Any) -> tuple[Any, Any, Any]:
-    """Returns x, y and sample_weight of what a step was given; None for what is not there.
-
-    >>> unpack(("x", "y"))
-    ('x', 'y', None)
+    Raises:
+        ValueError: if y or sample_weight is given beside batches, which hold them already, or see `ArrayData`.
+        TypeError: for what is neither.
     """
-    if not isinstance(data, tuple):
-        return data, None, None
-    return (*data, None, None)[:3]
+    if isinstance(x, (ArrayData, BatchData)):
+        return x
+    if y is None and has_batches(x):
+        if sample_weight is not None:
+            raise ValueError("sample_weight goes with arrays. Where x gives batches, let each be (x, y, sample_weight).")
+        return BatchData(x, batch_size or 32, shuffle, class_weight)
+    if has_batches(x):
+        raise ValueError(f"y goes with arrays, but x gives batches ({type(x).__name__}). Let each batch be (x, y).")
+    packed = pack(*weighted(x, y, sample_weight, class_weight))
+    return ArrayData(packed, 32 if batch_size is None else batch_size, shuffle)
+
+
+def _room() -> float:
+    """Returns how many bytes of samples are placed on the device: half of its memory, or a quarter of the host's on the CPU."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "bytes_limit" in stats:
+        return stats["bytes_limit"] / 2
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 4 if hasattr(os, "sysconf") else 2**31
+
+
+__all__ = ["ArrayData", "BatchData", "Data", "as_data", "pack", "unpack"]

@@ -1,107 +1,154 @@
 """Passes over data: fitting, evaluating and predicting with any object that has variables and steps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container
 from typing import Any, Protocol
 
 import jax
 import numpy as np
 
-from lamina.core.host import next_host_generator
-from lamina.training.data import ArrayData
-from lamina.training.loop import CompiledLoop, PythonLoop
-from lamina.training.progress import reporter
+from lamina.callbacks.callback import CallbackList
+from lamina.callbacks.history import History
+from lamina.core.errors import warn
+from lamina.training.feed import Feed
+from lamina.training.predict import joined
+from lamina.training.progress import Silent, reporter
+
+Logs = dict[str, float]
 
 
 class Trainable(Protocol):
-    """What can be trained: steps that are stateful code, and metrics that are reset before each pass."""
+    """What can be trained: loops that run its steps, and metrics that are reset before each pass."""
+
+    stop_training: bool
 
     def reset_metrics(self) -> None:
         """Forgets what the metrics have seen."""
 
-    def loop(self, kind: str) -> CompiledLoop | PythonLoop:
-        """Returns the loop for a kind of step: "train", "test" or "predict"."""
+    def loop(self, kind: str) -> Any:
+        """Returns the loop for a kind of step: "train" or "test"."""
         ...
 
 
-class History:
-    """What `fit` returns.
+class _Watch:
+    """Shows a pass and calls the callbacks' hooks of batches, where there are any.
 
-    Attributes:
-        history: for each name in the logs, its values, one an epoch.
-        epoch: the epochs' numbers, from 0.
+    Args:
+        model: whose `stop_training` ends a pass of training.
+        kind: "train", "test" or "predict".
+        callbacks: who may want to see each batch.
+        report: what shows progress.
     """
 
-    def __init__(self) -> None:
-        self.history: dict[str, list[float]] = {}
-        self.epoch: list[int] = []
+    def __init__(self, model: Trainable, kind: str, callbacks: CallbackList, report: Silent) -> None:
+        self.every = callbacks.sees_batches(kind)
+        self._model = model if kind == "train" else None
+        self._begin = getattr(callbacks, f"on_{kind}_batch_begin")
+        self._end = getattr(callbacks, f"on_{kind}_batch_end")
+        self._numbers = numbers if kind != "predict" else dict
+        self._report = report
 
-    def add(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Takes the logs of one epoch."""
-        self.epoch.append(epoch)
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(value)
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback has asked to stop."""
+        return self._model is not None and self._model.stop_training
+
+    def begin(self, step: int) -> None:
+        """A step begins."""
+        self._begin(step, {})
+
+    def end(self, done: int, logs: Any) -> None:
+        """So many steps are done."""
+        self._report.update(done, logs)
+        if self.every:
+            self._end(done - 1, self._numbers(logs))
 
 
-def fit(model: Trainable, data: ArrayData, *, epochs: int, shuffle: bool, validation: ArrayData | None, verbose: Any) -> History:
-    """Runs the model's train step over the data, epoch after epoch, and its test step over the validation data."""
+def fit(
+    model: Trainable,
+    feed: Feed,
+    *,
+    epochs: range,
+    callbacks: CallbackList,
+    verbose: Any,
+    validate: Callable[[CallbackList], Logs] | None = None,
+    validation_epochs: Container[int] = (),
+) -> History:
+    """Runs the model's train step over the data, epoch after epoch.
+
+    Args:
+        model: what is trained.
+        feed: the data.
+        epochs: the epochs' numbers.
+        callbacks: what is called meanwhile.
+        verbose: see `reporter`.
+        validate: evaluates the model and returns its logs.
+        validation_epochs: after which epochs to do so.
+    """
     report, history = reporter(verbose), History()
-    arrays = data.on_device()
-    held_out = None if validation is None else validation.on_device()
-    for epoch in range(epochs):
-        order = next_host_generator().permutation(data.size) if shuffle else np.arange(data.size)
+    callbacks = CallbackList([history, callbacks])
+    watch = _Watch(model, "train", callbacks, report)
+    model.stop_training = False
+    callbacks.set_model(model)
+    callbacks.set_params({"epochs": epochs.stop, "steps": feed.steps, "verbose": verbose})
+    callbacks.on_train_begin({})
+    logs: Logs = {}
+    asked = feed.steps
+    for epoch in epochs:
+        callbacks.on_epoch_begin(epoch, {})
         model.reset_metrics()
-        report.start(f"Epoch {epoch + 1}/{epochs}", data.steps)
-        logs: dict[str, float] = {}
-        try:
-            logs = numbers(model.loop("train").run(data, arrays, order, report.update))
-            if validation is not None:
-                logs |= {f"val_{name}": value for name, value in _test(model, validation, held_out).items()}
-        finally:
-            report.finish(logs)
-        history.add(epoch, logs)
+        with report.shown(f"Epoch {epoch + 1}/{epochs.stop}", asked):
+            last, done = model.loop("train").run(feed.epoch(), watch)
+            if done:
+                logs = numbers(last)
+                if validate is not None and epoch in validation_epochs:
+                    logs |= {f"val_{name}": value for name, value in validate(callbacks).items()}
+                report.finish(logs)
+        if done:
+            callbacks.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+        if not done or (asked is not None and done < asked):
+            wanted = "another pass" if asked is None else f"{asked} batches"
+            warn(
+                f"Epoch {epoch + 1} asked for {wanted}, but the data ended after {done}. Training ends here; what was "
+                "learned stays. A generator has to give steps_per_epoch batches for each epoch."
+            )
+            break
+        asked = done
+    callbacks.on_train_end(logs)
     return history
 
 
-def evaluate(model: Trainable, data: ArrayData, *, verbose: Any) -> dict[str, float]:
+def evaluate(model: Trainable, feed: Feed, *, callbacks: CallbackList, verbose: Any) -> Logs:
     """Runs the model's test step over the data and returns its logs."""
     report = reporter(verbose)
-    report.start("Evaluate", data.steps)
-    logs: dict[str, float] = {}
-    try:
-        logs = _test(model, data, data.on_device(), report.update)
-    finally:
+    callbacks.on_test_begin({})
+    model.reset_metrics()
+    with report.shown("Evaluate", feed.steps):
+        last, done = model.loop("test").run(feed.epoch(), _Watch(model, "test", callbacks, report))
+        if not done:
+            raise ValueError("The data to evaluate on have no batches left. A generator that is at its end has to be made anew.")
+        logs = numbers(last)
         report.finish(logs)
+    if feed.steps is not None and done < feed.steps:
+        warn(f"{feed.steps} batches were asked for, but the data ended after {done}; the values are those of these {done}.")
+    callbacks.on_test_end(logs)
     return logs
 
 
-def _test(
-    model: Trainable, data: ArrayData, arrays: Any, progress: Callable[[int, Any], None] = lambda done, logs: None
-) -> dict[str, float]:
-    model.reset_metrics()
-    return numbers(model.loop("test").run(data, arrays, np.arange(data.size), progress))
-
-
-def predict(step: Callable[[Any], Any], data: ArrayData, *, verbose: Any) -> Any:
-    """Returns the outputs of a step for all samples, as NumPy arrays.
-
-    Args:
-        step: takes a batch and returns outputs, whose first axis is the samples.
-        data: the samples.
-        verbose: see `reporter`.
-    """
-    report = reporter(verbose)
-    report.start("Predict", data.steps)
-    parts = []
-    try:
-        for start in range(0, data.size, data.batch_size):
-            batch = [leaf[start : start + data.batch_size] for leaf in data.leaves]
-            parts.append(jax.device_get(step(jax.tree.unflatten(data.tree, batch))))
-            report.update(len(parts), {})
-    finally:
-        report.finish({})
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-
-
-def numbers(logs: Any) -> dict[str, float]:
+def numbers(logs: Any) -> Logs:
     """Returns a step's logs as Python numbers."""
-    return {name: float(np.mean(jax.device_get(value))) for name, value in logs.items()}
+    return dict(zip(logs, (float(np.mean(value)) for value in jax.device_get(list(logs.values()))), strict=True))
+
+
+def predict(model: Trainable, blocks: Any, steps: int | None, *, callbacks: CallbackList, verbose: Any) -> Any:
+    """Returns the outputs of the model's predict step for all samples, as NumPy arrays."""
+    report = reporter(verbose)
+    callbacks.on_predict_begin({})
+    with report.shown("Predict", steps):
+        parts, done = model.loop("predict").run(blocks, _Watch(model, "predict", callbacks, report))
+        if not done:
+            raise ValueError("The data to predict for have no batches left. A generator that is at its end has to be made anew.")
+        report.finish({})
+    callbacks.on_predict_end({})
+    return joined(parts)

@@ -1,13 +1,14 @@
 """The loop: many steps as one program on the device.
 
 A step is stateful code, `step(batch) -> logs`. The loop is compiled once, with a trip count that is known at run time: the
-data lie on the device, each step gathers its batch there by the epoch's permutation, and the state is donated. How many
-steps a dispatch takes is measured: as many as fill about a tenth of a second, so that progress shows and Ctrl-C answers.
+samples lie on the device, each step gathers its batch there by their order, and the state is donated.
 """
 
+import functools
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,17 +16,34 @@ import numpy as np
 
 from lamina.core.control import fori_loop
 from lamina.core.errors import describe
+from lamina.core.frame import Transaction
 from lamina.core.lift import jit, touched_by
 from lamina.core.variable import Array, Variable
-from lamina.training.data import ArrayData
+from lamina.training.block import Block, batch_spec, signature
+from lamina.training.interrupt import uninterrupted
+from lamina.training.pace import Pace
 
-_DISPATCH_SECONDS = 0.1
 
-Progress = Callable[[int, Any], None]
+class Watch(Protocol):
+    """Who looks on as the steps of a pass go by."""
+
+    @property
+    def every(self) -> bool:
+        """Whether each step is to be seen, so that each is dispatched by itself."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the pass is to end here."""
+
+    def begin(self, step: int) -> None:
+        """A step begins: the first is number 0. Called where `every` is set."""
+
+    def end(self, done: int, logs: Any) -> None:
+        """So many steps are done, the last of which gave these logs."""
 
 
 class CompiledLoop:
-    """Runs a step over the batches of an epoch, on the device.
+    """Runs a step over the batches of a pass, on the device.
 
     Args:
         step: takes a batch, reads and writes variables, returns logs: a dict of arrays.
@@ -39,63 +57,75 @@ class CompiledLoop:
         self.step.expect(list(read), list(written))
         self._written: list[Variable] = []
         self._logs: dict[Any, Any] = {}
-        self._run = jit(self._steps, static_argnames="batch_size")
-        self._seconds = 0.0
+        self._paces: dict[Any, Pace] = {}
+        self._loop = jit(self._steps, static_argnames="batch_size")
+        self._single = jit(self._step, static_argnames="batch_size")
 
-    def prepare(self, data: ArrayData) -> None:
-        """Traces the step, once for this kind of batch, to know what it reads, writes and returns."""
-        spec = data.batch_spec()
-        key = _key(spec)
-        if key not in self._logs:
-            self._logs[key], read, written = touched_by(self.step, spec)
+    def prepare(self, spec: Any) -> None:
+        """Traces the step, once for each kind of batch, to know what it reads, writes and returns."""
+        kind = signature(spec)
+        if kind not in self._logs:
+            self._logs[kind], read, written = touched_by(self.step, spec)
             self._written = list(dict.fromkeys([*self._written, *written]))
-            self._run.expect(read, self._written)
+            self._loop.expect(read, self._written)
+            self._single.expect(read, self._written)
 
-    def _steps(self, data: Any, order: Array, offset: Array, count: Array, logs: Any, batch_size: int) -> Any:
+    def _step(self, arrays: Any, order: Array, offset: Array, batch_size: int) -> Any:
+        """The step on the samples from `offset` of the order on."""
+        index = jax.lax.dynamic_slice(order, (offset,), (batch_size,))
+        return jax.tree.map(_strong, self.step(jax.tree.map(lambda leaf: leaf[index], arrays)))
+
+    def _steps(self, arrays: Any, order: Array, offset: Array, count: Array, batch_size: int) -> Any:
         """`count` steps, starting with the sample at `offset` of the order."""
-
-        def body(i: Array, _: Any) -> Any:
-            index = jax.lax.dynamic_slice(order, (offset + i * batch_size,), (batch_size,))
-            return jax.tree.map(_strong, self.step(jax.tree.map(lambda leaf: leaf[index], data)))
-
+        specs = self._logs[signature(jax.tree.map(lambda leaf: batch_spec(leaf, batch_size), arrays))]
+        logs = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), specs)
+        body = lambda i, _: self._step(arrays, order, offset + i * batch_size, batch_size)  # noqa: E731
         return fori_loop(0, count, body, logs, variables=self._written)
 
-    def run(self, data: ArrayData, arrays: Any, order: np.ndarray, progress: Progress) -> Any:
-        """Runs one epoch and returns the logs of its last step.
-
-        Args:
-            data: the batches.
-            arrays: `data.on_device()`.
-            order: the samples' numbers in the order in which they are taken.
-            progress: called after each dispatch with the number of steps done and their logs.
-        """
-        self.prepare(data)
-        logs = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), self._logs[_key(data.batch_spec())])
-        device_order = jnp.asarray(order, "int32")
-        whole, rest = divmod(data.size, data.batch_size)
+    def run(self, blocks: Iterable[Block], watch: Watch) -> tuple[dict[str, Any], int]:
+        """Runs a pass; returns the logs of its last step and how many steps it had."""
+        logs: dict[str, Any] = {}
         done = 0
-        while done < whole:
-            count = min(whole - done, max(1, int(_DISPATCH_SECONDS / self._seconds)) if self._seconds else 1)
-            start = time.perf_counter()
-            logs = self._dispatch(arrays, device_order, done * data.batch_size, count, logs, data.batch_size)
-            seconds = (time.perf_counter() - start) / count
-            # The first dispatch compiles, so what it took says nothing about the next.
-            self._seconds = seconds if done or self._seconds else min(seconds, _DISPATCH_SECONDS)
-            done += count
-            progress(done, logs)
-        if rest:
-            logs = self._dispatch(arrays, device_order, whole * data.batch_size, 1, logs, rest)
-            progress(done + 1, logs)
+        for block in blocks:
+            block = block.on_device()
+            spec = block.spec()
+            self.prepare(spec)
+            pace = self._paces.setdefault(signature(spec), Pace())
+            start = 0
+            while start < block.steps and not watch.stopped:
+                if watch.every:
+                    watch.begin(done)
+                count = 1 if watch.every else pace.steps(block.steps - start)
+                logs = self._dispatch(block.part(start, count), pace)
+                start, done = start + count, done + count
+                watch.end(done, logs)
+            if watch.stopped:
+                break
         jax.effects_barrier()
+        return logs, done
+
+    def _dispatch(self, block: Block, pace: Pace) -> dict[str, Any]:
+        began = time.perf_counter()
+        arrays, order, size = block.arrays, block.order, block.batch_size
+        with uninterrupted():
+            if pace.alone:
+                for step in range(block.steps):
+                    logs = self._single(arrays, order, np.int32(block.offset + step * size), batch_size=size)
+            else:
+                logs = self._loop(arrays, order, np.int32(block.offset), np.int32(block.steps), batch_size=size)
+            jax.block_until_ready((logs, [variable._value for variable in self._written[:1]]))
+        pace.took(block.steps, time.perf_counter() - began)
         return {name: logs[name] for name in self._names}
 
-    def _dispatch(self, arrays: Any, order: Array, offset: int, count: int, logs: Any, batch_size: int) -> Any:
-        logs = self._run(arrays, order, np.int32(offset), np.int32(count), logs, batch_size=batch_size)
-        return jax.block_until_ready(logs)
+    def batch(self, batch: Any) -> dict[str, Any]:
+        """Runs one step on one batch and returns its logs."""
+        with uninterrupted():
+            logs = jax.block_until_ready(self.step(batch))
+        return {name: logs[name] for name in self._names}
 
 
 class PythonLoop:
-    """Runs a step over the batches of an epoch as plain Python: for `run_eagerly`, and for dynamic layers.
+    """Runs a step over the batches of a pass as plain Python: for `run_eagerly`, and for dynamic layers.
 
     Args:
         step: takes a batch and returns logs.
@@ -104,32 +134,51 @@ class PythonLoop:
     def __init__(self, step: Callable[[Any], Any]) -> None:
         self.step = step
 
-    def run(self, data: ArrayData, arrays: Any, order: np.ndarray, progress: Progress) -> Any:
-        """Runs one epoch and returns the logs of its last step; arguments as for `CompiledLoop.run`."""
-        logs: Any = {}
-        for number, start in enumerate(range(0, data.size, data.batch_size), 1):
-            index = order[start : start + data.batch_size]
-            logs = self.step(jax.tree.map(lambda leaf, index=index: leaf[index], arrays))
-            progress(number, logs)
+    def run(self, blocks: Iterable[Block], watch: Watch) -> tuple[dict[str, Any], int]:
+        """Runs a pass; returns the logs of its last step and how many steps it had."""
+        logs: dict[str, Any] = {}
+        done = 0
+        for block in blocks:
+            for step in range(block.steps):
+                if watch.every:
+                    watch.begin(done)
+                logs = self.batch(block.batch(step))
+                done += 1
+                watch.end(done, logs)
+                if watch.stopped:
+                    return logs, done
+        return logs, done
+
+    def batch(self, batch: Any) -> dict[str, Any]:
+        """Runs one step on one batch and returns its logs. A step that is interrupted changes nothing."""
+        transaction = Transaction()
+        transaction.__enter__()
+        try:
+            logs = dict(_checked(self.step(jax.tree.map(jnp.asarray, batch))))
+        except BaseException:
+            transaction.__exit__(*sys.exc_info())
+            raise
+        with uninterrupted():
+            transaction.__exit__(None, None, None)
         return logs
 
 
 def _in_order(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], Any]:
     """Returns the step, noting in which order it names its logs: JAX sorts the keys of dicts."""
 
+    @functools.wraps(step)
     def noting(batch: Any) -> Any:
-        logs = step(batch)
-        if not isinstance(logs, Mapping):
-            raise TypeError(f"A step must return a dict of named values, not {describe(logs)}.")
+        logs = _checked(step(batch))
         names[:] = list(logs)
         return logs
 
     return noting
 
 
-def _key(spec: Any) -> Any:
-    leaves, tree = jax.tree.flatten(spec)
-    return tree, tuple((leaf.shape[1:], leaf.dtype) for leaf in leaves)
+def _checked(logs: Any) -> Mapping[str, Any]:
+    if not isinstance(logs, Mapping):
+        raise TypeError(f"A step must return a dict of named values, not {describe(logs)}.")
+    return logs
 
 
 def _strong(value: Any) -> Array:

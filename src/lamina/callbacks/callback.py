@@ -1,0 +1,156 @@
+"""Callback: what is called at the turns of training, evaluation and prediction."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+Logs = dict[str, Any] | None
+
+_BATCH_HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
+
+
+class Callback:
+    """What `fit`, `evaluate` and `predict` call as they go on: override the hooks that you need.
+
+    A callback that overrides a hook of batches sees every batch, in order, with the weights of that moment; the steps are then
+    dispatched one by one. Without such a hook many steps run as one program on the device.
+
+    Attributes:
+        model: the model. Set `model.stop_training = True` to end training after the batch or epoch that is running.
+        params: a dict with `epochs`, `steps` (None if unknown) and `verbose`.
+
+    >>> class Shout(lamina.callbacks.Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(epoch, sorted(logs))
+    >>> model = lamina.Sequential([lamina.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[Shout()])
+    0 ['loss']
+    """
+
+    model: Any = None
+    params: dict[str, Any] = {}  # noqa: RUF012 - replaced, never changed
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Takes what is known of the run."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Takes the model."""
+        self.model = model
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Training begins."""
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Training is over; logs are those of the last epoch."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """An epoch begins; epochs count from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """An epoch is over; logs hold its losses and metrics, those of validation with `val_` before their names."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """A step of training begins; batches count from 0 in each epoch."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """A step of training is done; logs are the running losses and metrics."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """The same as `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """The same as `on_train_batch_end`."""
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Evaluation or validation begins."""
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Evaluation or validation is over."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """A step of evaluation begins."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """A step of evaluation is done."""
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """Prediction begins."""
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """Prediction is over."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """A step of prediction begins."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """A step of prediction is done; logs hold its `outputs`."""
+
+
+class CallbackList(Callback):
+    """Callbacks, called in order, as one.
+
+    Args:
+        callbacks: callbacks, alone, in a list, or in such a list.
+
+    Raises:
+        TypeError: for what is no callback.
+    """
+
+    def __init__(self, callbacks: Any = None) -> None:
+        self.callbacks = list(_flat(callbacks))
+
+    def __iter__(self) -> Iterator[Callback]:
+        return iter(self.callbacks)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Gives all of them what is known of the run."""
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model: Any) -> None:
+        """Gives all of them the model."""
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def sees_batches(self, kind: str) -> bool:
+        """Tells whether any of them has a hook for batches of "train", "test" or "predict"."""
+        return any(_overrides(callback, hook) for callback in self.callbacks for hook in _BATCH_HOOKS[kind])
+
+
+def _flat(callbacks: Any) -> Iterable[Callback]:
+    if callbacks is None:
+        return
+    if isinstance(callbacks, (list, tuple, CallbackList)):
+        for callback in callbacks:
+            yield from _flat(callback)
+    elif isinstance(callbacks, Callback):
+        yield callbacks
+    else:
+        raise TypeError(f"callbacks takes objects of lamina.callbacks.Callback, not {callbacks!r}.")
+
+
+def _overrides(callback: Callback, hook: str) -> bool:
+    if isinstance(callback, CallbackList):
+        return any(_overrides(inner, hook) for inner in callback)
+    return getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
+
+
+def _each(hook: str) -> Any:
+    def call(self: CallbackList, *args: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*args)
+
+    call.__name__ = hook
+    call.__doc__ = f"Calls `{hook}` of all of them."
+    return call
+
+
+for _hook in [name for name in vars(Callback) if name.startswith("on_")]:
+    setattr(CallbackList, _hook, _each(_hook))

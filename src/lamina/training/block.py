@@ -1,0 +1,59 @@
+"""A block: the samples of some steps, together on the device."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Block(NamedTuple):
+    """Samples, and the order in which steps take them: step i takes those at `offset + i * batch_size` and after.
+
+    Attributes:
+        arrays: a structure of arrays whose first axis is the samples.
+        order: the samples' numbers.
+        offset: where in the order the first step begins.
+        batch_size: samples a step.
+        steps: how many steps there are.
+    """
+
+    arrays: Any
+    order: Any
+    offset: int
+    batch_size: int
+    steps: int
+
+    def part(self, start: int, steps: int) -> "Block":
+        """Returns the block of some of its steps."""
+        return self._replace(offset=self.offset + start * self.batch_size, steps=steps)
+
+    def on_device(self) -> "Block":
+        """Returns the block with its arrays on the device."""
+        return self._replace(arrays=jax.tree.map(jnp.asarray, self.arrays), order=jnp.asarray(self.order))
+
+    def spec(self) -> Any:
+        """Returns the shapes and dtypes of a step's batch."""
+        return jax.tree.map(lambda leaf: batch_spec(leaf, self.batch_size), self.arrays)
+
+    def batch(self, step: int) -> Any:
+        """Returns the batch of a step."""
+        start = self.offset + step * self.batch_size
+        index = self.order[start : start + self.batch_size]
+        return jax.tree.map(lambda leaf: leaf[index], self.arrays)
+
+
+def batch_spec(leaf: Any, size: int) -> jax.ShapeDtypeStruct:
+    """Returns what a batch of `size` samples of an array looks like to a compiled step."""
+    return jax.ShapeDtypeStruct((size, *leaf.shape[1:]), jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+
+def in_order(samples: int) -> np.ndarray:
+    """Returns the numbers of samples that are taken as they lie."""
+    return np.arange(samples, dtype="int32")
+
+
+def signature(structure: Any) -> Any:
+    """Returns what two batches have in common that one program can take: nesting, shapes and dtypes."""
+    leaves, tree = jax.tree.flatten(structure)
+    return tree, tuple((leaf.shape, np.dtype(leaf.dtype)) for leaf in leaves)

@@ -1,0 +1,295 @@
+"""The losses and metrics of `compile`, matched to the outputs of a model."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+import lamina.losses as losses
+import lamina.metrics as metrics
+from lamina.core.errors import describe, suggest
+from lamina.core.metric import Mean, Metric
+from lamina.core.tree import Module
+from lamina.core.variable import Array
+
+
+class _Output(NamedTuple):
+    """What is asked of one output."""
+
+    name: str
+    shape: tuple[int, ...]
+    loss: losses.Loss | None
+    weight: float | None
+    tracker: Mean | None
+    metrics: list[Metric]
+    weighted_metrics: list[Metric]
+
+
+class Objective(Module):
+    """What `compile` asks of a model's outputs: a weighted sum of losses, and metrics.
+
+    Each of the arguments is one thing for all outputs, a list with one for each, or a dict by the outputs' names.
+
+    Args:
+        loss: names, Losses or functions; None where an output has none.
+        loss_weights: numbers; 1 by default.
+        metrics: for each output a metric or a list of them: names, Metrics or functions. A plain list with another length
+            than there are outputs is for each of them.
+        weighted_metrics: likewise; these are given the sample weights.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest known one.
+        TypeError: for what is no loss, weight or metric.
+    """
+
+    _untracked = Module._untracked | {"_asked", "_outputs"}
+
+    def __init__(self, loss: Any = None, loss_weights: Any = None, metrics: Any = None, weighted_metrics: Any = None) -> None:
+        self._asked = {
+            "loss": _map(_loss, loss),
+            "loss_weights": _map(_weight, loss_weights),
+            "metrics": _map(_metric, metrics),
+            "weighted_metrics": _map(_metric, weighted_metrics),
+        }
+        self.loss_tracker = Mean("loss")
+        self.built = False
+        self._outputs: list[_Output] = []
+        self._metrics: dict[str, Metric] = {}
+
+    def build(self, outputs: Any, names: Sequence[str] | None = None) -> None:
+        """Matches what was asked to the outputs of the model; runs once.
+
+        Args:
+            outputs: the outputs, or anything nested as they are.
+            names: the outputs' names; by default the keys of a dict, and `output_1`, `output_2`, ... in a list.
+
+        Raises:
+            ValueError: if it does not fit the outputs; nothing is changed then.
+        """
+        if self.built:
+            return
+        names = _names(outputs) if names is None else list(names)
+        asked = self._asked
+        by_output = [
+            _by_output(asked["loss"], names, "loss"),
+            _by_output(asked["loss_weights"], names, "loss_weights"),
+            _by_output(asked["metrics"], names, "metrics", many=True),
+            _by_output(asked["weighted_metrics"], names, "weighted_metrics", many=True),
+        ]
+        several = len(names) > 1
+        self._outputs = [
+            _Output(
+                name,
+                tuple(output.shape),
+                loss,
+                weight,
+                Mean(f"{name}_loss") if several and loss is not None else None,
+                plain,
+                weighted,
+            )
+            for name, output, loss, weight, plain, weighted in zip(names, jax.tree.leaves(outputs), *by_output, strict=True)
+        ]
+        self._metrics = {}
+        for output in self._outputs:
+            if output.tracker is not None:
+                self._metrics[output.tracker.name] = output.tracker
+        for output in self._outputs:
+            for metric in (*output.metrics, *output.weighted_metrics):
+                self._metrics[_unused(f"{output.name}_{metric.name}" if several else metric.name, self._metrics)] = metric
+        self.built = True
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether any output has a loss."""
+        return any(loss is not None for loss in _leaves(self._asked["loss"]))
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The mean of the total, of each output's loss where there are several, and the metrics."""
+        asked = [metric for kind in ("metrics", "weighted_metrics") for metric in _leaves(self._asked[kind])]
+        own = self._metrics.values() if self.built else [metric for metric in asked if metric is not None]
+        return list(dict.fromkeys([self.loss_tracker, *own]))
+
+    def logs(self, also: Sequence[Metric] = ()) -> dict[str, Any]:
+        """Returns the values of all metrics so far by name, those of `also` at the end; a repeated name is numbered.
+
+        A metric whose value is a dict gives its items.
+        """
+        names = {metric: name for name, metric in self._metrics.items()}
+        values: dict[str, Any] = {}
+        for metric in dict.fromkeys([*self.metrics, *also]):
+            result = metric.result()
+            items = result.items() if isinstance(result, Mapping) else [(names.get(metric, metric.name), result)]
+            for name, value in items:
+                values[_unused(name, values)] = value
+        return values
+
+    # --- on a batch ----------------------------------------------------------------------------------------------------
+
+    def loss(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Array | None:
+        """Returns the weighted sum of the outputs' losses, and takes each into its mean; None if there is no loss.
+
+        Raises:
+            ValueError: if the targets do not fit the outputs.
+        """
+        self.build(y_pred)
+        terms = []
+        for output, target, predicted, weights in self._zip(y, y_pred, sample_weight):
+            if output.loss is None:
+                continue
+            if target is None:
+                raise ValueError(f"The output {output.name!r} has a loss, but no targets were given for it.")
+            value = output.loss(target, predicted, weights)
+            if output.tracker is not None:
+                output.tracker.update_state(value, sample_weight=_samples(predicted))
+            terms.append(value if output.weight is None else value * output.weight)
+        return sum(terms[1:], terms[0]) if terms else None
+
+    def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Takes a batch into the metrics."""
+        self.build(y_pred)
+        for output, target, predicted, weights in self._zip(y, y_pred, sample_weight):
+            if target is None:
+                continue
+            for metric in output.metrics:
+                metric.update_state(target, predicted)
+            for metric in output.weighted_metrics:
+                metric.update_state(target, predicted, sample_weight=weights)
+
+    def check(self, y: Any) -> None:
+        """Raises ValueError for targets that do not match the outputs, or that no loss can take: labels that are no class."""
+        targets = _values_by_output(y, [output.name for output in self._outputs], "targets")
+        for output, target in zip(self._outputs, targets, strict=True):
+            if output.loss is not None and target is not None:
+                output.loss.check(target, output.shape)
+
+    def _zip(self, y: Any, y_pred: Any, sample_weight: Any) -> Iterator[tuple[_Output, Any, Any, Any]]:
+        names = [output.name for output in self._outputs]
+        predicted = jax.tree.leaves(y_pred)
+        if len(predicted) != len(names):
+            raise ValueError(f"The model gives {len(predicted)} outputs now, but gave {len(names)} when it was first trained.")
+        targets = _values_by_output(y, names, "targets")
+        weights = _values_by_output(sample_weight, names, "sample_weight", shared=True)
+        return zip(self._outputs, targets, predicted, weights, strict=True)
+
+
+# --- what was given, as objects ------------------------------------------------------------------------------------------
+
+
+def _map(function: Any, given: Any) -> Any:
+    """Applies a function to what lists and dicts hold; a dict that is a config is one thing."""
+    if isinstance(given, dict) and "class_name" not in given:
+        return {key: _map(function, item) for key, item in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [_map(function, item) for item in given]
+    return function(given)
+
+
+def _leaves(given: Any) -> list[Any]:
+    if isinstance(given, dict):
+        return [leaf for item in given.values() for leaf in _leaves(item)]
+    return [leaf for item in given for leaf in _leaves(item)] if isinstance(given, list) else [given]
+
+
+def _loss(identifier: Any) -> losses.Loss | None:
+    return losses.get(identifier)
+
+
+def _metric(identifier: Any) -> Metric | None:
+    return metrics.get(identifier)
+
+
+def _weight(value: Any) -> float | None:
+    if value is not None and not isinstance(value, (int, float)):
+        raise TypeError(f"loss_weights takes numbers, not {value!r}.")
+    return value
+
+
+# --- outputs -------------------------------------------------------------------------------------------------------------
+
+
+def _names(outputs: Any) -> list[str]:
+    """Returns the names of outputs: the keys of dicts, and `output_1`, `output_2`, ... in lists.
+
+    >>> _names({"a": 1.0, "b": [2.0, 3.0]})
+    ['a', 'b_output_1', 'b_output_2']
+    """
+    paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(outputs)[0]]
+    return ["_".join(_step(key) for key in path) or "output" for path in paths]
+
+
+def _step(key: Any) -> str:
+    return f"output_{key.idx + 1}" if hasattr(key, "idx") else str(getattr(key, "key", key))
+
+
+def _by_output(given: Any, names: list[str], what: str, many: bool = False) -> list[Any]:
+    """Returns what is asked of each output.
+
+    Args:
+        given: one thing for all, a list with one for each, or a dict by name.
+        names: the outputs' names.
+        what: the argument of `compile`, for messages.
+        many: whether there may be several for one output; then each is a list.
+    """
+    if isinstance(given, dict):
+        for key in given:
+            if key not in names:
+                raise ValueError(f"{what} names an output {key!r}, which the model does not have. {suggest(str(key), names)}")
+        chosen = [given.get(name) for name in names]
+    elif isinstance(given, list) and not (many and (len(names) == 1 or len(given) != len(names))):
+        if len(given) != len(names):
+            raise ValueError(
+                f"{what} has {len(given)} entries for {len(names)} outputs ({', '.join(names)}). Give one for each, or None where "
+                "an output has none."
+            )
+        chosen = given
+    elif isinstance(given, list) and len(names) > 1 and any(isinstance(item, list) for item in given):
+        raise ValueError(f"{what} has {len(given)} entries for {len(names)} outputs ({', '.join(names)}). Give a list for each.")
+    else:
+        chosen = [given] * len(names)
+    if not many:
+        return chosen
+    lists = [[metric for metric in _leaves(item) if metric is not None] for item in chosen]
+    if len(names) > 1 and chosen and all(item is given for item in chosen):
+        return [[_fresh(metric) for metric in each] for each in lists]
+    return lists
+
+
+def _fresh(metric: Metric) -> Metric:
+    return type(metric).from_config(metric.get_config())
+
+
+def _values_by_output(given: Any, names: list[str], what: str, shared: bool = False) -> list[Any]:
+    """Returns the targets or the sample weights of each output.
+
+    Args:
+        given: a structure with one for each output, or a dict by name; None for none.
+        names: the outputs' names.
+        what: what messages call it.
+        shared: whether one array counts for all outputs.
+    """
+    if given is None:
+        return [None] * len(names)
+    if isinstance(given, dict) and not set(given).isdisjoint(names):
+        for key in given:
+            if key not in names:
+                raise ValueError(f"The {what} have a key {key!r}, which is no output of the model. {suggest(str(key), names)}")
+        return [given.get(name) for name in names]
+    if isinstance(given, (list, tuple, dict)):
+        values = jax.tree.leaves(given, is_leaf=lambda leaf: leaf is None)
+        if len(values) == len(names):
+            return values
+    elif shared or len(names) == 1:
+        return [given] * len(names)
+    if len(names) == 1:
+        return [given]
+    raise ValueError(f"The model has {len(names)} outputs ({', '.join(names)}), which the {what} {describe(given)} do not match.")
+
+
+def _samples(array: Any) -> float:
+    return float(array.shape[0]) if array.ndim else 1.0
+
+
+def _unused(name: str, taken: Mapping[str, Any]) -> str:
+    """Returns the name, numbered if it is taken."""
+    return next(n for n in (name, *(f"{name}_{i}" for i in range(1, len(taken) + 2))) if n not in taken)

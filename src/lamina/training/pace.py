@@ -1,0 +1,61 @@
+"""How many steps a dispatch takes, and whether a loop on the device runs them: found by measurement."""
+
+_DISPATCH_SECONDS = 0.1
+_SLOW_STEP = 5e-4
+_PATIENCE = 5.0
+_TRIALS = 4
+
+
+class Pace:
+    """The pace of one program: a step on batches of one kind.
+
+    A dispatch takes as many steps as fill about a tenth of a second, so that progress shows and Ctrl-C answers.
+
+    Some steps run slower in a loop on the device than one by one: convolutions on the CPU, above all. So where a step takes
+    long, and the loop has already taken several times as long as it took to compile, a few steps are run one by one, and the
+    faster way is kept. The search costs at most a fifth of the time that training has taken by then.
+
+    Attributes:
+        alone: whether the next steps are run one by one.
+    """
+
+    def __init__(self) -> None:
+        self.alone = False
+        self._compiling = 0.0  # what the first dispatch took
+        self._seconds = 0.0  # what a step takes now
+        self._least = float("inf")  # what a step in the loop took at best
+        self._spent = 0.0
+        self._trials: list[float] | None = None  # what steps one by one took, while they are tried
+        self._decided = False
+
+    def steps(self, limit: int) -> int:
+        """Returns how many steps the next dispatch takes, of `limit` that there are."""
+        if self._trials is not None or not self._seconds:
+            return 1
+        return min(limit, max(1, int(_DISPATCH_SECONDS / self._seconds)))
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Takes note of how long a dispatch took."""
+        each = seconds / steps
+        if not self._compiling:
+            self._compiling = seconds
+            self._seconds = min(each, _DISPATCH_SECONDS)
+            return
+        if self._trials is not None:
+            self._try(each)
+            return
+        self._seconds = each
+        if not self._decided:
+            self._spent += seconds
+            self._least = min(self._least, each)
+            if each > _SLOW_STEP and self._spent > _PATIENCE * self._compiling:
+                self._trials, self.alone = [], True
+
+    def _try(self, seconds: float) -> None:
+        assert self._trials is not None
+        self._trials.append(seconds)
+        if len(self._trials) == _TRIALS:
+            best = min(self._trials[1:])  # the first one compiled
+            self.alone = best < 0.9 * self._least
+            self._seconds = best if self.alone else self._least
+            self._trials, self._decided = None, True
