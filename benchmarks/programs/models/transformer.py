@@ -44,13 +44,13 @@ class Transformer(keras.Model):
         super().__init__()
         self.time = time
         self.word = layers.Embedding(words, width)
-        self.place = layers.Embedding(time, width)
+        self.position = layers.Embedding(time, width)
         self.blocks = [Block(width, heads, hidden) for _ in range(blocks)]
         self.norm = layers.LayerNormalization()
         self.logits = layers.Dense(words)
 
     def call(self, words: Any) -> Any:
-        x = self.word(words) + self.place(ops.arange(self.time))
+        x = self.word(words) + self.position(ops.arange(self.time))
         for block in self.blocks:
             x = block(x)
         return self.logits(self.norm(x))
