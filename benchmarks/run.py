@@ -6,6 +6,8 @@ their input, so what disturbs the machine disturbs all alike.
 
 import argparse
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from process import HERE, SCRATCH, PeerFailed, Process, environment, once
 from report import Results, line, page
 from rows import ROWS
 
-PREPARE_LIMIT, MEASURE_LIMIT = 180.0, 60.0  # seconds after which a peer is given up for a row
+PREPARE_LIMIT, MEASURE_LIMIT = 120.0, 30.0  # seconds after which a peer is given up for a row
 PAUSE = 0.05  # for threads that still spin after the last turn
 
 
@@ -130,6 +132,7 @@ def main() -> None:
     rows = [name for name in ROWS if name in options.rows]
     whole = not options.quick and len(peers) == len(PEERS) and len(rows) == len(ROWS)
     path = HERE / "results.md" if whole else SCRATCH / "results.md"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the workers are ended then too
     SCRATCH.mkdir(exist_ok=True)
     shutil.rmtree(SCRATCH / "logs", ignore_errors=True)
     start = time.perf_counter()
