@@ -4,15 +4,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-slow check format demo bench bench-quick bench-core acceptance clean
+.PHONY: test test-loaders test-slow check format demo bench bench-quick bench-core acceptance clean
 
 # The quick tests and the examples in the docstrings.
 test: $(READY)
-	$(BIN)/pytest -m "not slow" --doctest-modules src tests
+	$(BIN)/pytest -m "not slow and not loaders" --doctest-modules src tests
 
 # Pytest ends with 5 where no test is marked slow.
 test-slow: $(READY)
 	$(BIN)/pytest -m slow || [ $$? -eq 5 ]
+
+# Data from other libraries: PyTorch, TensorFlow, Hugging Face datasets and grain, which this installs, too.
+test-loaders: $(READY)
+	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[loaders]"
+	$(BIN)/pytest -m loaders tests/training/test_loaders.py
 
 # Layout, lint and types: all three speak before any of them fails the target.
 check: $(READY)

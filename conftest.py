@@ -1,10 +1,14 @@
 """What every test and every example in a docstring may count on."""
 
+import os
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import lamina
+
+os.environ["LAMINA_COMPILE_CACHE"] = "0"  # tests leave nothing in the user's folders, and depend on nothing there
 
 
 @pytest.fixture(autouse=True)

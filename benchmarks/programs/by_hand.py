@@ -18,6 +18,7 @@ from jax.flatten_util import ravel_pytree
 Run = Callable[[int], Any]
 
 WIDTH, HEADS, HIDDEN, BLOCKS = 128, 4, 512, 2
+CHUNK = 1_000  # samples predicted at a time: what is in between stays in the cache
 
 
 # --- models ----------------------------------------------------------------------------------------------------------
@@ -194,6 +195,8 @@ def transformer() -> Run:
 def predict(samples: int) -> Run:
     arrays, weights = data.blocks(samples), jax.tree.map(jnp.asarray, _wide_and_deep_weights())
     program = jax.jit(_wide_and_deep)
+    if samples > CHUNK:
+        program = jax.jit(lambda weights, *arrays: lax.map(lambda a: _wide_and_deep(weights, *a), arrays, batch_size=CHUNK))
 
     def run(count: int) -> None:
         for _ in range(count):

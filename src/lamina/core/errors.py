@@ -53,7 +53,7 @@ def warn(message: str) -> None:
     frame, depth = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INTERNAL):
         frame, depth = frame.f_back, depth + 1
-    warnings.warn(message, UserWarning, stacklevel=depth - 1)
+    warnings.warn(message, UserWarning, stacklevel=depth)
 
 
 def describe(value: Any) -> str:

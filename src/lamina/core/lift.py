@@ -140,7 +140,9 @@ class Compiled:
     def expect(self, read: Sequence[Variable], written: Sequence[Variable]) -> None:
         """Says which variables the function reads and writes, so that one trace is enough."""
         writes = dict.fromkeys(written)
-        self._settle(tuple(v for v in dict.fromkeys(read) if v not in writes), tuple(writes))
+        variables = tuple(v for v in dict.fromkeys(read) if v not in writes), tuple(writes)
+        if variables != self._variables:
+            self._settle(*variables)
 
     def _settle(self, read: tuple[Variable, ...], written: tuple[Variable, ...]) -> None:
         self._variables = (read, written)

@@ -19,10 +19,12 @@ Array = jax.Array
 
 
 def host_value(value: Any, dtype: Any = None) -> Array:
-    """Returns `value` as a concrete array on the device, also while a trace is running."""
+    """Returns `value` as a concrete array on the device, also while a trace is running; without compiling anything."""
     with jax.ensure_compile_time_eval():
-        array = jnp.array(value, dtype)
-        return jax.lax.convert_element_type(array, array.dtype) if array.weak_type else array
+        if isinstance(value, jax.Array):
+            return jax.lax.convert_element_type(value, dtype or value.dtype) if dtype or value.weak_type else value
+        host = np.array(value, dtype)  # a copy: the device may go on using this memory
+        return jax.device_put(host.astype(jax.dtypes.canonicalize_dtype(host.dtype), copy=False))
 
 
 class Variable(Cell, Placed):

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.errors import describe
+from lamina.core.errors import describe, suggest
 from lamina.core.host import HostStream
 from lamina.training.block import Block, batch_spec
 from lamina.training.gather import gather
@@ -37,17 +37,26 @@ class BatchData:
         batch_size: samples a batch, where the source is a dataset of samples.
         shuffle: whether a source that is indexed, or a dataset of samples, is gone through in a random order.
         class_weight: a weight for each class, by its number.
+        target: the column of the targets, where the source is a dataset with columns; the others are x, a dict if several.
 
     Raises:
-        ValueError: if there are no batches at all.
+        ValueError: if there are no batches at all, or no such column.
     """
 
     resident = False
 
     def __init__(
-        self, source: Any, batch_size: int = 32, shuffle: bool | str = False, class_weight: Mapping[int, float] | None = None
+        self,
+        source: Any,
+        batch_size: int = 32,
+        shuffle: bool | str = False,
+        class_weight: Mapping[int, float] | None = None,
+        target: str | None = None,
     ) -> None:
+        if target is not None and target not in getattr(source, "column_names", ()):
+            raise ValueError(f"{_name(source)} has no column {target!r}. {suggest(target, getattr(source, 'column_names', ()))}")
         self._source = source
+        self._target = target
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._stream = HostStream()
@@ -114,7 +123,10 @@ class BatchData:
 
     def _taken(self, batch: Any) -> Any:
         """Returns a batch as arrays, nested as a step takes it."""
-        if isinstance(batch, list) and 1 <= len(batch) <= 3:
+        if self._target is not None:
+            columns = {name: column for name, column in batch.items() if name != self._target}
+            batch = next(iter(columns.values())) if len(columns) == 1 else columns, batch[self._target]
+        elif isinstance(batch, list) and 1 <= len(batch) <= 3:
             batch = tuple(batch)
         x, y, sample_weight = unpack(batch)
         packed = pack(*weighted(x, y, sample_weight, self._class_weight))

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 
@@ -30,7 +29,7 @@ class Block(NamedTuple):
 
     def on_device(self) -> "Block":
         """Returns the block with its arrays on the device."""
-        return self._replace(arrays=jax.tree.map(jnp.asarray, self.arrays), order=jnp.asarray(self.order))
+        return self._replace(arrays=jax.device_put(self.arrays), order=jax.device_put(self.order))
 
     def spec(self) -> Any:
         """Returns the shapes and dtypes of a step's batch."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import describe
@@ -73,13 +72,13 @@ class ArrayData:
         return itertools.chain.from_iterable(self._pass() for _ in range(-(-steps // self.steps)))
 
     def _pass(self) -> Iterator[Block]:
-        order = self._order()
         arrays = self._on_device() if self.resident else None
+        order = self._order()
         if arrays is None:
             yield from gather(self._batches(order), self.steps)
             return
         whole, rest = divmod(self.size, self.batch_size)
-        device_order = jnp.asarray(order, "int32")
+        device_order = jax.device_put(in_order(self.size) if order is None else order.astype("int32"))
         if whole:
             yield Block(arrays, device_order, 0, self.batch_size, whole)
         if rest:
@@ -92,7 +91,7 @@ class ArrayData:
     def _on_device(self) -> Any:
         if self._arrays is None:
             try:
-                self._arrays = self._unflatten(jnp.asarray(leaf) for leaf in self.leaves)
+                self._arrays = self._unflatten(jax.device_put(self.leaves))
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error):
                     raise
@@ -101,17 +100,19 @@ class ArrayData:
                 self.leave_device()
         return self._arrays
 
-    def _batches(self, order: np.ndarray) -> Iterator[Any]:
+    def _batches(self, order: np.ndarray | None) -> Iterator[Any]:
         for start in range(0, self.size, self.batch_size):
-            index = order[start : start + self.batch_size]
+            rows = slice(start, start + self.batch_size)
+            index = rows if order is None else order[rows]
             yield self._unflatten(np.asarray(leaf[index]) for leaf in self.leaves)
 
-    def _order(self) -> np.ndarray:
+    def _order(self) -> np.ndarray | None:
+        """Returns the samples' numbers in the order in which a pass takes them; None as they lie."""
         if self.shuffle == "batch":
             starts = self._stream.next().permutation(self.size // self.batch_size) * self.batch_size
             whole = (starts[:, None] + np.arange(self.batch_size)).reshape(-1)
             return np.concatenate([whole, np.arange(len(whole), self.size)])
-        return self._stream.next().permutation(self.size) if self.shuffle else in_order(self.size)
+        return self._stream.next().permutation(self.size) if self.shuffle else None
 
     def _unflatten(self, leaves: Iterable[Any]) -> Any:
         return jax.tree.unflatten(self.tree, list(leaves))
@@ -146,7 +147,7 @@ def as_data(
 
     Args:
         x: arrays, frames, or structures of them; or batches: an iterable, a generator, a loader or a dataset.
-        y: targets, where x is arrays.
+        y: targets, where x is arrays; or the name of their column, where x is a dataset with columns.
         sample_weight: weights, likewise.
         batch_size: samples a step, 32 by default, where x is arrays (or a dataset of samples).
         shuffle: see `ArrayData` and `BatchData`.
@@ -158,10 +159,11 @@ def as_data(
     """
     if isinstance(x, (ArrayData, BatchData)):
         return x
-    if y is None and has_batches(x):
+    target = y if isinstance(y, str) else None
+    if (y is None or target) and has_batches(x):
         if sample_weight is not None:
             raise ValueError("sample_weight goes with arrays. Where x gives batches, let each be (x, y, sample_weight).")
-        return BatchData(x, batch_size or 32, shuffle, class_weight)
+        return BatchData(x, batch_size or 32, shuffle, class_weight, target)
     if has_batches(x):
         raise ValueError(f"y goes with arrays, but x gives batches ({type(x).__name__}). Let each batch be (x, y).")
     packed = pack(*weighted(x, y, sample_weight, class_weight))

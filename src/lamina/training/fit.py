@@ -85,7 +85,7 @@ def fit(
         validation_epochs: after which epochs to do so.
     """
     report, history = reporter(verbose), History()
-    callbacks = CallbackList([history, callbacks])
+    callbacks = CallbackList([callbacks, history])
     watch = _Watch(model, "train", callbacks, report)
     model.stop_training = False
     callbacks.set_model(model)

@@ -28,16 +28,21 @@ def gather(batches: Iterable[Any], steps: int | None = None) -> Iterator[Block]:
     """
     group: _Group | None = None
     filled: set[Any] = set()
-    for batch in batches:
-        like = signature(batch)
-        if group is None or group.like != like:
-            if group is not None:
+    try:
+        for batch in batches:
+            like = signature(batch)
+            if group is not None and group.like != like:
                 yield from group.blocks(filled)
-            group = _Group(batch, like, steps)
-        group.add(batch)
-        if group.count == group.capacity or time.perf_counter() - group.began > _BLOCK_SECONDS:
+                group = None
+            group = group or _Group(batch, like, steps)
+            group.add(batch)
+            if group.count == group.capacity or time.perf_counter() - group.began > _BLOCK_SECONDS:
+                yield from group.blocks(filled)
+                group = None
+    except Exception:
+        if group is not None:  # what came before the error still counts
             yield from group.blocks(filled)
-            group = None
+        raise
     if group is not None:
         yield from group.blocks(filled)
 

@@ -55,6 +55,7 @@ class CompiledLoop:
         self._names: list[str] = []
         self.step = jit(_in_order(step, self._names))
         self.step.expect(list(read), list(written))
+        self._read: list[Variable] = []
         self._written: list[Variable] = []
         self._logs: dict[Any, Any] = {}
         self._paces: dict[Any, Pace] = {}
@@ -66,19 +67,20 @@ class CompiledLoop:
         kind = signature(spec)
         if kind not in self._logs:
             self._logs[kind], read, written = touched_by(self.step, spec)
+            self._read = list(dict.fromkeys([*self._read, *read]))
             self._written = list(dict.fromkeys([*self._written, *written]))
-            self._loop.expect(read, self._written)
-            self._single.expect(read, self._written)
+            self._loop.expect(self._read, self._written)
+            self._single.expect(self._read, self._written)
 
     def _step(self, arrays: Any, order: Array, offset: Array, batch_size: int) -> Any:
         """The step on the samples from `offset` of the order on."""
         index = jax.lax.dynamic_slice(order, (offset,), (batch_size,))
-        return jax.tree.map(_strong, self.step(jax.tree.map(lambda leaf: leaf[index], arrays)))
+        return _packed(self.step(jax.tree.map(lambda leaf: leaf[index], arrays)))
 
     def _steps(self, arrays: Any, order: Array, offset: Array, count: Array, batch_size: int) -> Any:
         """`count` steps, starting with the sample at `offset` of the order."""
         specs = self._logs[signature(jax.tree.map(lambda leaf: batch_spec(leaf, batch_size), arrays))]
-        logs = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), specs)
+        logs = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), jax.eval_shape(_packed, specs))
         body = lambda i, _: self._step(arrays, order, offset + i * batch_size, batch_size)  # noqa: E731
         return fori_loop(0, count, body, logs, variables=self._written)
 
@@ -115,7 +117,7 @@ class CompiledLoop:
                 logs = self._loop(arrays, order, np.int32(block.offset), np.int32(block.steps), batch_size=size)
             jax.block_until_ready((logs, [variable._value for variable in self._written[:1]]))
         pace.took(block.steps, time.perf_counter() - began)
-        return {name: logs[name] for name in self._names}
+        return _unpacked(logs, self._names)
 
     def batch(self, batch: Any) -> dict[str, Any]:
         """Runs one step on one batch and returns its logs."""
@@ -181,6 +183,20 @@ def _checked(logs: Any) -> Mapping[str, Any]:
     return logs
 
 
-def _strong(value: Any) -> Array:
-    array = jnp.asarray(value)
-    return jax.lax.convert_element_type(array, array.dtype)
+def _packed(logs: dict[str, Any]) -> tuple[Array, dict[str, Array]]:
+    """Returns logs with all scalars in one vector: on the CPU each array by itself costs a kernel, and a transfer."""
+    arrays = {name: jnp.asarray(value) for name, value in logs.items()}
+    scalars = [array.astype("float32") for _, array in sorted(arrays.items()) if _is_scalar(array)]
+    others = {name: jax.lax.convert_element_type(a, a.dtype) for name, a in arrays.items() if not _is_scalar(a)}
+    return jnp.stack(scalars) if scalars else jnp.zeros(0), others
+
+
+def _unpacked(logs: tuple[Array, dict[str, Array]], names: list[str]) -> dict[str, Any]:
+    """Returns the logs by name again, the scalars as NumPy's."""
+    scalars, others = logs
+    by_name = dict(zip(sorted(name for name in names if name not in others), np.asarray(scalars), strict=True))
+    return {name: others[name] if name in others else by_name[name] for name in names}
+
+
+def _is_scalar(array: Array) -> bool:
+    return array.ndim == 0 and jnp.issubdtype(array.dtype, jnp.floating) and array.dtype.itemsize <= 4

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 import lamina.losses as losses
 import lamina.metrics as metrics
 from lamina.core.errors import describe, suggest
-from lamina.core.metric import Mean, Metric
+from lamina.core.metric import Metric
 from lamina.core.tree import Module
 from lamina.core.variable import Array
 
@@ -20,9 +21,37 @@ class _Output(NamedTuple):
     shape: tuple[int, ...]
     loss: losses.Loss | None
     weight: float | None
-    tracker: Mean | None
     metrics: list[Metric]
     weighted_metrics: list[Metric]
+
+
+class LossMeans(Metric):
+    """The means of several losses over all samples seen: one vector of sums, since on the CPU each number costs a kernel.
+
+    Args:
+        names: the losses' names.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__("loss")
+        self.names = list(names)
+        self.sums = self.add_variable((len(self.names) + 1,), name="sums")  # the last one counts samples
+
+    def update_state(self, values: Mapping[str, Any], samples: float = 0.0) -> None:
+        """Takes the losses of a batch in.
+
+        Args:
+            values: some of the losses, each multiplied with the number of samples.
+            samples: how many there were.
+        """
+        added = [jnp.asarray(values.get(name, 0.0), self.dtype) for name in self.names]
+        self.sums.assign_add(jnp.stack([*added, jnp.asarray(samples, self.dtype)]))
+
+    def result(self) -> dict[str, Array]:
+        """Returns the means so far by name; 0 before any."""
+        sums = self.sums.value
+        means = sums[:-1] / jnp.maximum(sums[-1], 1.0)
+        return {name: means[i] for i, name in enumerate(self.names)}
 
 
 class Objective(Module):
@@ -51,7 +80,7 @@ class Objective(Module):
             "metrics": _map(_metric, metrics),
             "weighted_metrics": _map(_metric, weighted_metrics),
         }
-        self.loss_tracker = Mean("loss")
+        self.means = LossMeans(["loss"])
         self.built = False
         self._outputs: list[_Output] = []
         self._metrics: dict[str, Metric] = {}
@@ -83,19 +112,22 @@ class Objective(Module):
                 tuple(output.shape),
                 loss,
                 weight,
-                Mean(f"{name}_loss") if several and loss is not None else None,
                 plain,
                 weighted,
             )
             for name, output, loss, weight, plain, weighted in zip(names, jax.tree.leaves(outputs), *by_output, strict=True)
         ]
+        parts = [_loss_name(output) for output in self._outputs if output.loss is not None]
+        if len(parts) > 1:
+            self.means = LossMeans(["loss", *parts])
         self._metrics = {}
         for output in self._outputs:
-            if output.tracker is not None:
-                self._metrics[output.tracker.name] = output.tracker
-        for output in self._outputs:
-            for metric in (*output.metrics, *output.weighted_metrics):
-                self._metrics[_unused(f"{output.name}_{metric.name}" if several else metric.name, self._metrics)] = metric
+            before = f"{output.name}_" if several else ""
+            for metric in output.metrics:
+                self._metrics[_unused(before + metric.name, self._metrics)] = metric
+            for metric in output.weighted_metrics:
+                twice = before + metric.name in self._metrics
+                self._metrics[_unused(f"{before}weighted_{metric.name}" if twice else before + metric.name, self._metrics)] = metric
         self.built = True
 
     @property
@@ -105,10 +137,10 @@ class Objective(Module):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The mean of the total, of each output's loss where there are several, and the metrics."""
+        """The means of the losses, and the metrics."""
         asked = [metric for kind in ("metrics", "weighted_metrics") for metric in _leaves(self._asked[kind])]
         own = self._metrics.values() if self.built else [metric for metric in asked if metric is not None]
-        return list(dict.fromkeys([self.loss_tracker, *own]))
+        return list(dict.fromkeys([self.means, *own]))
 
     def logs(self, also: Sequence[Metric] = ()) -> dict[str, Any]:
         """Returns the values of all metrics so far by name, those of `also` at the end; a repeated name is numbered.
@@ -133,17 +165,22 @@ class Objective(Module):
             ValueError: if the targets do not fit the outputs.
         """
         self.build(y_pred)
-        terms = []
+        terms, parts = [], {}
         for output, target, predicted, weights in self._zip(y, y_pred, sample_weight):
             if output.loss is None:
                 continue
             if target is None:
                 raise ValueError(f"The output {output.name!r} has a loss, but no targets were given for it.")
             value = output.loss(target, predicted, weights)
-            if output.tracker is not None:
-                output.tracker.update_state(value, sample_weight=_samples(predicted))
+            parts[_loss_name(output)] = value * _samples(predicted)
             terms.append(value if output.weight is None else value * output.weight)
+        if len(terms) > 1:
+            self.means.update_state(parts)
         return sum(terms[1:], terms[0]) if terms else None
+
+    def note(self, loss: Any, samples: float) -> None:
+        """Takes the total loss of a batch into its mean."""
+        self.means.update_state({"loss": loss * samples}, samples)
 
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Takes a batch into the metrics."""
@@ -284,6 +321,10 @@ def _values_by_output(given: Any, names: list[str], what: str, shared: bool = Fa
     if len(names) == 1:
         return [given]
     raise ValueError(f"The model has {len(names)} outputs ({', '.join(names)}), which the {what} {describe(given)} do not match.")
+
+
+def _loss_name(output: _Output) -> str:
+    return f"{output.name}_loss"
 
 
 def _samples(array: Any) -> float:

@@ -37,9 +37,9 @@ def as_arrays(data: Any) -> Any:
     """
     if isinstance(data, dict):
         return {key: as_arrays(value) for key, value in data.items()}
+    if isinstance(data, list) and _is_numbers(data):
+        return _array(np.asarray(data))
     if isinstance(data, (list, tuple)):
-        if data and all(_is_numbers(item) for item in data):
-            return _array(np.asarray(data))
         return type(data)(as_arrays(item) for item in data)
     return None if data is None else _array(data)
 

@@ -15,6 +15,7 @@ from lamina.core.metric import Metric
 from lamina.core.shapes import abstract_call
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Array, Variable
+from lamina.training.compile_cache import keep_programs
 from lamina.training.data import ArrayData, Data, as_data
 from lamina.training.feed import Feed
 from lamina.training.loop import CompiledLoop, PythonLoop
@@ -99,8 +100,8 @@ class Trainer(Layer):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the metrics."""
-        return [metric.name for metric in self.metrics]
+        """The names of the losses and metrics."""
+        return [*self._objective.means.names, *(metric.name for metric in self.metrics[1:])]
 
     def reset_metrics(self) -> None:
         """Forgets what the metrics have seen."""
@@ -145,7 +146,7 @@ class Trainer(Layer):
 
         (value, y_pred), grads = value_and_grad(loss, self.trainable_weights, has_aux=True)()
         self.optimizer.apply(grads, self.trainable_weights)
-        self._objective.loss_tracker.update_state(value, sample_weight=_samples(x))
+        self._objective.note(value, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -153,7 +154,7 @@ class Trainer(Layer):
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        self._objective.loss_tracker.update_state(loss, sample_weight=_samples(x))
+        self._objective.note(loss, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -186,7 +187,7 @@ class Trainer(Layer):
         Args:
             x: arrays whose first axis is the samples (of NumPy, JAX, pandas, ...), or a structure of them; or batches
                 `(x, y)` or `(x, y, sample_weight)` from an iterable, a generator, a PyTorch DataLoader, a tf.data.Dataset, ...
-            y: targets, where x is arrays.
+            y: targets, where x is arrays; or the name of their column, where x is a Hugging Face dataset.
             batch_size: samples a step, where x is arrays; 32 by default.
             epochs: the number of the last epoch, counted from 1.
             verbose: 0 shows nothing, 1 a bar, 2 a line an epoch; "auto" a bar in a terminal and lines elsewhere.
@@ -292,15 +293,12 @@ class Trainer(Layer):
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> Any:
-        """Takes one step on one batch; returns the running loss and metrics, as `evaluate` does.
-
-        Metrics go on from batch to batch until `reset_metrics`.
-        """
+        """Takes one step on one batch; returns its loss and metrics, as `evaluate` does."""
         self._check_compiled("train_on_batch")
         return _values(self._on_batch("train", x, y, sample_weight, class_weight), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Evaluates one batch; returns the running loss and metrics, as `evaluate` does."""
+        """Evaluates one batch; returns its loss and metrics, as `evaluate` does."""
         self._check_compiled("test_on_batch")
         return _values(self._on_batch("test", x, y, sample_weight), return_dict)
 
@@ -313,6 +311,7 @@ class Trainer(Layer):
     def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> dict[str, float]:
         data = _one_batch(x, y, sample_weight, class_weight)
         self._make_ready(data, kind)
+        self.reset_metrics()
         return passes.numbers(self.loop(kind).batch(data.first()))
 
     # --- getting ready -----------------------------------------------------------------------------------------------
@@ -324,6 +323,7 @@ class Trainer(Layer):
         return self._loops[kind]
 
     def _new_loop(self, kind: str) -> Any:
+        keep_programs()
         step: Callable[[Any], Any] = getattr(self, f"{kind}_step")
         plain = self.run_eagerly or self.dynamic
         if kind == "predict":
