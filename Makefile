@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-loaders test-slow check format demo bench-core acceptance clean
+.PHONY: test test-loaders test-slow check format demo bench bench-quick bench-core acceptance clean
 
 # The quick tests and the examples in the docstrings.
 test: $(READY)
@@ -33,6 +33,13 @@ format: $(READY)
 
 demo: $(READY)
 	$(BIN)/lamina demo
+
+# Lamina beside its peers: each has its own environment in benchmarks/scratch, made when it is first needed.
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py
+
+bench-quick: $(READY)
+	$(BIN)/python benchmarks/run.py --quick
 
 bench-core: $(READY)
 	$(BIN)/python benchmarks/core.py
