@@ -5,7 +5,7 @@ from lamina.core.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.activity_regularization import ActivityRegularization
 from lamina.layers.batch_normalization import BatchNormalization
-from lamina.layers.convolution import Conv2D
+from lamina.layers.convolution import Conv1D, Conv2D, Conv3D
 from lamina.layers.dense import Dense
 from lamina.layers.dropout import (
     AlphaDropout,
@@ -57,7 +57,9 @@ __all__ = [
     "AveragePooling2D",
     "BatchNormalization",
     "Concatenate",
+    "Conv1D",
     "Conv2D",
+    "Conv3D",
     "Dense",
     "Dot",
     "Dropout",

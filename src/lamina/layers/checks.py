@@ -1,5 +1,6 @@
 """What layers ask of their arguments, in one voice."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from lamina.core.errors import show_shape
@@ -23,12 +24,21 @@ def known(size: Any, what: str, layer: Layer) -> int:
     return size
 
 
-def pair(value: Any, name: str, layer: Layer) -> tuple[int, int]:
-    """Returns two positive integers; one stands for both. Raises ValueError, naming the layer's argument, for others."""
-    values = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(values) != 2:
-        raise ValueError(f"{name} of {type(layer).__name__} must be a positive integer or two of them, not {value!r}.")
-    return positive(values[0], name, layer), positive(values[1], name, layer)
+def sizes(value: Any, count: int, name: str, layer: Layer) -> tuple[int, ...]:
+    """Returns `count` positive integers; one stands for all. Raises ValueError, naming the layer's argument, for others."""
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * count
+    if len(values) != count:
+        wanted = "a positive integer" if count == 1 else f"a positive integer or {count} of them"
+        raise ValueError(f"{name} of {type(layer).__name__} must be {wanted}, not {value!r}.")
+    return tuple(positive(size, name, layer) for size in values)
+
+
+def one_of(choices: Sequence[str], value: Any, name: str, layer: Layer) -> str:
+    """Returns a name in lower case; raises ValueError, naming the layer's argument, if it is not one of the choices."""
+    if not isinstance(value, str) or value.lower() not in choices:
+        wanted = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
+        raise ValueError(f"{name} of {type(layer).__name__} must be {wanted}, not {value!r}.")
+    return value.lower()
 
 
 def channels_axis(data_format: str | None, layer: Layer) -> int:

@@ -1,32 +1,152 @@
-"""Convolution over images."""
+"""Convolution: the same small kernel at every place of a signal, an image or a volume."""
 
-from typing import Any
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from lamina.core.input_spec import InputSpec
-from lamina.core.variable import Array
-from lamina.layers.checks import channels_axis, known, pair, positive
+from lamina.core.variable import Array, Variable
+from lamina.layers.checks import channels_axis, known, one_of, positive, sizes
 from lamina.layers.kernel import KernelLayer
-
-# Up to this many numbers under the kernel, XLA's convolution on the CPU loses against a matrix product over patches.
-_SMALL_PATCH = 512
+from lamina.ops.convolution import conv
 
 
-class Conv2D(KernelLayer):
-    """activation(convolution(inputs, kernel) + bias), over the two spatial axes of images.
+class WindowLayer(KernelLayer):
+    """What all layers share that pass a kernel over their inputs: the window, the bias and the activation.
 
-    outputs[b, y, x, f] = sum over i, j, c of inputs[b, s y + d i, s x + d j, c] kernel[i, j, c, f], with strides s and dilation d.
-    Inputs have shape (batch, height, width, channels), the kernel (height, width, channels / groups, filters).
+    Args:
+        kernel_size: the window's size along each spatial axis, or one integer for all.
+        strides: the step between outputs, likewise.
+        padding: "valid" or "same"; "causal" too where there is one spatial axis and `may_be_causal`.
+        data_format: "channels_last" (the default) or "channels_first".
+        dilation_rate: the step between the kernel's elements, as `kernel_size`.
+        use_bias: whether there is a bias.
+        kernel_settings: what `KernelLayer` takes, in its order.
+        kwargs: what `lamina.Layer` takes.
+    """
+
+    axes: ClassVar[int]
+    may_be_causal: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        use_bias: bool,
+        *kernel_settings: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*kernel_settings, **kwargs)
+        self.kernel_size = sizes(kernel_size, self.axes, "kernel_size", self)
+        self.strides = sizes(strides, self.axes, "strides", self)
+        self.dilation_rate = sizes(dilation_rate, self.axes, "dilation_rate", self)
+        paddings = ("valid", "same", "causal") if self.axes == 1 and self.may_be_causal else ("valid", "same")
+        self.padding = one_of(paddings, padding, "padding", self)
+        self.data_format = data_format or "channels_last"
+        self.channels_axis = channels_axis(data_format, self)
+        self.use_bias = use_bias
+        self.input_spec = InputSpec(ndim=self.axes + 2)
+        self.bias: Variable | None = None
+
+    def take_channels(self, input_shape: Any) -> int:
+        """Returns the number of channels that the layer is built for, and expects it from now on."""
+        channels = known(input_shape[self.channels_axis], "the channels", self)
+        self.input_spec = InputSpec(ndim=self.axes + 2, axes={self.channels_axis: channels})
+        return channels
+
+    def pad_causally(self, inputs: Array) -> tuple[Array, str]:
+        """Returns the inputs and the padding that they still need: where that is causal, zeros stand before the first step."""
+        if self.padding != "causal":
+            return inputs, self.padding
+        zeros = [(0, 0)] * 3
+        zeros[2 if self.channels_axis == 1 else 1] = ((self.kernel_size[0] - 1) * self.dilation_rate[0], 0)
+        return jnp.pad(inputs, zeros), "valid"
+
+    def finish(self, outputs: Array) -> Array:
+        """Returns activation(outputs + bias)."""
+        if self.bias is not None:
+            bias = self.bias.value
+            outputs = outputs + (bias.reshape(-1, *[1] * self.axes) if self.channels_axis == 1 else bias)
+        return self.activation(outputs)
+
+
+class _Convolution(WindowLayer):
+    """The convolution over any number of spatial axes."""
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            use_bias,
+            activation,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            kernel_constraint,
+            bias_constraint,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.filters = positive(filters, "filters", self)
+        self.groups = positive(groups, "groups", self)
+        if self.filters % self.groups:
+            raise ValueError(f"filters of {type(self).__name__} ({filters}) must be a multiple of groups ({groups}).")
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the kernel and the bias."""
+        channels = known(input_shape[self.channels_axis], "the channels", self)
+        if channels % self.groups:
+            raise ValueError(f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} input channels.")
+        self.kernel = self.add_kernel((*self.kernel_size, self.take_channels(input_shape) // self.groups, self.filters))
+        if self.use_bias:
+            self.bias = self.add_bias((self.filters,))
+
+    def call(self, inputs: Array) -> Array:
+        """Computes activation(convolution(inputs, kernel) + bias)."""
+        inputs, padding = self.pad_causally(inputs)
+        return self.finish(conv(inputs, self.kernel.value, self.strides, padding, self.data_format, self.dilation_rate))
+
+
+class Conv1D(_Convolution):
+    """activation(convolution(inputs, kernel) + bias), over the steps of sequences.
+
+    outputs[b, t, f] = sum over i, c of inputs[b, s t + d i, c] kernel[i, c, f], with stride s and dilation d. Inputs have shape
+    (batch, steps, channels), the kernel (size, channels / groups, filters).
 
     Args:
         filters: the number of output channels.
-        kernel_size: its height and width, or one integer for both.
-        strides: the step between outputs, likewise.
-        padding: "valid" for outputs only where the kernel fits; "same" pads with zeros to ceil(size / stride) outputs.
+        kernel_size: the kernel's size.
+        strides: the step between outputs.
+        padding: "valid" for outputs only where the kernel fits; "same" pads with zeros to ceil(steps / stride) outputs;
+            "causal" pads before the first step alone, so that no output sees inputs later than its own.
         data_format: "channels_last" (the default) or "channels_first".
-        dilation_rate: the step between the kernel's elements, likewise.
+        dilation_rate: the step between the kernel's elements.
         groups: the channels are split into so many groups, each convolved by itself.
         activation: a name or a function; None is linear.
         use_bias: whether there is a bias.
@@ -43,110 +163,40 @@ class Conv2D(KernelLayer):
         ValueError: for sizes that are no positive integers, an unknown padding or data format, or channels or filters that
             the groups do not divide.
 
+    Causal convolution: van den Oord et al., WaveNet, 2016.
+
+    >>> lamina.layers.Conv1D(4, 3, padding="causal")(np.ones((2, 9, 5))).shape
+    (2, 9, 4)
+    """
+
+    axes = 1
+
+
+class Conv2D(_Convolution):
+    """activation(convolution(inputs, kernel) + bias), over the two spatial axes of images.
+
+    outputs[b, y, x, f] = sum over i, j, c of inputs[b, s y + d i, s x + d j, c] kernel[i, j, c, f], with strides s and dilation d.
+    Inputs have shape (batch, height, width, channels), the kernel (height, width, channels / groups, filters).
+
+    Arguments and errors are those of `Conv1D`, where sizes, strides and dilations are one integer or two, and no padding is
+    causal.
+
     >>> lamina.layers.Conv2D(4, 3, padding="same", strides=2)(np.ones((1, 9, 9, 2))).shape
     (1, 5, 5, 4)
     """
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = (1, 1),
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = (1, 1),
-        groups: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            activation,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.filters = positive(filters, "filters", self)
-        self.kernel_size = pair(kernel_size, "kernel_size", self)
-        self.strides = pair(strides, "strides", self)
-        self.dilation_rate = pair(dilation_rate, "dilation_rate", self)
-        self.groups = positive(groups, "groups", self)
-        if padding.lower() not in ("valid", "same"):
-            raise ValueError(f"padding of Conv2D must be 'valid' or 'same', not {padding!r}.")
-        if self.filters % self.groups:
-            raise ValueError(f"filters of Conv2D ({filters}) must be a multiple of groups ({groups}).")
-        self.padding = padding.lower()
-        self.axis = channels_axis(data_format, self)
-        self.use_bias = use_bias
-        self.input_spec = InputSpec(ndim=4)
-
-    def build(self, input_shape: Any) -> None:
-        """Creates the kernel and the bias."""
-        channels = known(input_shape[self.axis], "the channels", self)
-        if channels % self.groups:
-            raise ValueError(f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} input channels.")
-        self.kernel = self.add_kernel((*self.kernel_size, channels // self.groups, self.filters))
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_bias((self.filters,))
-        self.input_spec = InputSpec(ndim=4, axes={self.axis: channels})
-
-    def call(self, inputs: Array) -> Array:
-        """Computes activation(convolution(inputs, kernel) + bias)."""
-        if self.axis == 1:
-            inputs = jnp.moveaxis(inputs, 1, -1)
-        outputs = convolve(inputs, self.kernel.value, self.strides, self.padding.upper(), self.dilation_rate, self.groups)
-        if self.bias is not None:
-            outputs = outputs + self.bias.value
-        outputs = self.activation(outputs)
-        return jnp.moveaxis(outputs, -1, 1) if self.axis == 1 else outputs
+    axes = 2
 
 
-def convolve(x: Array, kernel: Array, strides: tuple[int, int], padding: str, dilation: tuple[int, int], groups: int) -> Array:
-    """Returns the convolution of images of shape (batch, height, width, channels).
+class Conv3D(_Convolution):
+    """activation(convolution(inputs, kernel) + bias), over the three spatial axes of volumes.
 
-    Small kernels on the CPU become one matrix product over the patches under the kernel: XLA's own convolution is slow there,
-    and several times slower still inside a loop on the device. On other devices it is XLA's.
+    Inputs have shape (batch, depth, height, width, channels), the kernel (depth, height, width, channels / groups, filters).
+    Arguments and errors are those of `Conv1D`, where sizes, strides and dilations are one integer or three, and no padding is
+    causal.
+
+    >>> lamina.layers.Conv3D(4, (1, 3, 3))(np.ones((1, 5, 5, 5, 2))).shape
+    (1, 5, 3, 3, 4)
     """
-    height, width, channels, filters = kernel.shape
-    if groups == 1 and height * width * channels <= _SMALL_PATCH and jax.default_backend() == "cpu":
-        patches = _patches(x, (height, width), strides, padding, dilation)
-        return jnp.tensordot(patches, jnp.swapaxes(kernel, 0, 1).reshape(-1, filters), 1)
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        strides,
-        padding,
-        rhs_dilation=dilation,
-        feature_group_count=groups,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
 
-
-def _patches(x: Array, size: tuple[int, int], strides: tuple[int, int], padding: str, dilation: tuple[int, int]) -> Array:
-    """Returns what is under the kernel at each output position, of shape (batch, height, width, patch).
-
-    A patch holds the kernel's columns one after the other, each with its rows, each with the channels: gathering rows first
-    and then columns takes height + width slices, not height * width.
-    """
-    spans = [(k - 1) * d + 1 for k, d in zip(size, dilation, strict=True)]
-    if padding == "SAME":
-        pads = jax.lax.padtype_to_pads(x.shape[1:3], spans, strides, padding)
-        x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    counts = [(n - span) // stride + 1 for n, span, stride in zip(x.shape[1:3], spans, strides, strict=True)]
-    ends = [(count - 1) * stride + 1 for count, stride in zip(counts, strides, strict=True)]
-    rows = [x[:, i : i + ends[0] : strides[0]] for i in range(0, spans[0], dilation[0])]
-    x = jnp.concatenate(rows, axis=-1)
-    return jnp.concatenate([x[:, :, j : j + ends[1] : strides[1]] for j in range(0, spans[1], dilation[1])], axis=-1)
+    axes = 3

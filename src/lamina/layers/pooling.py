@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import channels_axis, pair
+from lamina.layers.checks import channels_axis, sizes
 
 
 class _Pooling2D(Layer):
@@ -25,8 +25,8 @@ class _Pooling2D(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.pool_size = pair(pool_size, "pool_size", self)
-        self.strides = self.pool_size if strides is None else pair(strides, "strides", self)
+        self.pool_size = sizes(pool_size, 2, "pool_size", self)
+        self.strides = self.pool_size if strides is None else sizes(strides, 2, "strides", self)
         if padding.lower() not in ("valid", "same"):
             raise ValueError(f"padding of {type(self).__name__} must be 'valid' or 'same', not {padding!r}.")
         self.padding = padding.lower()

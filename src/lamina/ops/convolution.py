@@ -12,8 +12,9 @@ import jax.numpy as jnp
 
 from lamina.core.graph import op
 from lamina.core.variable import Array
+from lamina.ops.lowering import convolve
 from lamina.ops.rearrangement import rearrange
-from lamina.ops.windows import CHANNELS_LAST, channel_axis, check_padding, per_axis, spatial_axes
+from lamina.ops.windows import CHANNELS_LAST, channel_axis, check_fits, check_padding, per_axis, spatial_axes
 from lamina.ops.wrap import compiled
 
 __all__ = [
@@ -53,7 +54,7 @@ def conv(
         dilation_rate: how far apart the elements of the kernel lie.
 
     Raises:
-        ValueError: if the channels do not fit the kernel.
+        ValueError: if the channels do not fit the kernel, or the kernel does not fit into the inputs.
 
     >>> lamina.ops.conv(jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 4)), strides=2, padding="same").shape
     (1, 4, 4, 4)
@@ -65,13 +66,17 @@ def conv(
             f"The kernel of shape {kernel.shape} takes {expected} channels (or groups of {expected}), but the inputs of "
             f"shape {inputs.shape}, {data_format}, have {channels}."
         )
-    return jax.lax.conv_general_dilated(
+    dilation = per_axis(dilation_rate, axes, "dilation_rate")
+    if check_padding(padding) == "VALID":
+        spans = [(size - 1) * rate + 1 for size, rate in zip(kernel.shape[:axes], dilation, strict=True)]
+        check_fits(inputs.shape, spans, data_format, "kernel")
+    return convolve(
         *_of_one_dtype(inputs, kernel),
         per_axis(strides, axes, "strides"),
         check_padding(padding),
-        rhs_dilation=per_axis(dilation_rate, axes, "dilation_rate"),
-        dimension_numbers=_layout(axes, data_format),
-        feature_group_count=channels // expected,
+        dilation,
+        groups=channels // expected,
+        data_format=data_format,
     )
 
 
@@ -165,13 +170,15 @@ def conv_transpose(
     extra = (None,) * axes if output_padding is None else per_axis(output_padding, axes, "output_padding")
     windows = [(size - 1) * rate + 1 for size, rate in zip(kernel.shape[:axes], dilation, strict=True)]
     same = check_padding(padding) == "SAME"
-    return jax.lax.conv_transpose(
-        *_of_one_dtype(inputs, kernel),
-        steps,
+    inputs, kernel = _of_one_dtype(inputs, kernel)
+    return convolve(
+        inputs,
+        jnp.flip(kernel, range(axes)).swapaxes(-1, -2),
+        (1,) * axes,
         [_transposed_padding(*sizes, same) for sizes in zip(windows, steps, extra, strict=True)],
-        rhs_dilation=dilation,
-        dimension_numbers=_layout(axes, data_format),
-        transpose_kernel=True,
+        dilation,
+        spread=steps,
+        data_format=data_format,
     )
 
 
@@ -187,13 +194,6 @@ def _transposed_padding(window: int, stride: int, extra: int | None, same: bool)
 def _of_one_dtype(inputs: Any, kernel: Any) -> tuple[Array, Array]:
     dtype = jnp.result_type(inputs, kernel)
     return jnp.asarray(inputs, dtype), jnp.asarray(kernel, dtype)
-
-
-def _layout(axes: int, data_format: str | None) -> tuple[str, str, str]:
-    """Returns the letters of the axes of inputs, kernel and outputs, for `jax.lax`."""
-    spatial = "".join(chr(ord("a") + axis) for axis in range(axes))
-    images = f"NC{spatial}" if data_format == "channels_first" else f"N{spatial}C"
-    return images, f"{spatial}IO", images
 
 
 # --- rearrangements --------------------------------------------------------------------------------------------------

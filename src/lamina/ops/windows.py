@@ -4,6 +4,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from lamina.core.errors import show_shape
+
 CHANNELS_LAST = "channels_last"
 
 
@@ -55,3 +57,20 @@ def check_padding(padding: str) -> str:
     if not isinstance(padding, str) or padding.lower() not in ("same", "valid"):
         raise ValueError(f"padding must be 'valid' or 'same', not {padding!r}.")
     return padding.upper()
+
+
+def check_fits(shape: Sequence[Any], window: Sequence[int], data_format: str | None, what: str) -> None:
+    """Raises ValueError if a window is larger than the inputs that it is to lie in wholly; unknown sizes pass.
+
+    Args:
+        shape: the shape of the inputs.
+        window: how far the window reaches along each spatial axis.
+        data_format: where the channels are.
+        what: what the window is, for the message.
+    """
+    sizes = [shape[axis] for axis in spatial_axes(len(shape), data_format)]
+    if any(isinstance(size, int) and size < reach for size, reach in zip(sizes, window, strict=True)):
+        raise ValueError(
+            f"The {what} reaches over {show_shape(window)} elements, more than the inputs have, whose spatial sizes are "
+            f"{show_shape(sizes)}. Take a smaller one, or padding='same'."
+        )
