@@ -29,6 +29,8 @@ class Block(NamedTuple):
 
     def on_device(self) -> "Block":
         """Returns the block with its arrays on the device."""
+        if isinstance(self.order, jax.Array):
+            return self
         return self._replace(arrays=jax.device_put(self.arrays), order=jax.device_put(self.order))
 
     def spec(self) -> Any:

@@ -76,7 +76,8 @@ class CompiledLoop:
     def _step(self, arrays: Any, order: Array, offset: Array, batch_size: int) -> Any:
         """The step on the samples from `offset` of the order on."""
         index = jax.lax.dynamic_slice(order, (offset,), (batch_size,))
-        return _packed(self.step(jax.tree.map(lambda leaf: leaf[index], arrays)))
+        batch = jax.tree.map(lambda leaf: leaf.at[index].get(mode="promise_in_bounds"), arrays)  # no clamping
+        return _packed(self.step(batch))
 
     def _steps(self, arrays: Any, order: Array, offset: Array, count: Array, batch_size: int) -> Any:
         """`count` steps, starting with the sample at `offset` of the order."""
