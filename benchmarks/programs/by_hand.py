@@ -55,27 +55,27 @@ def _lenet_weights() -> Any:
     return [conv(1, 6), conv(6, 16), *(_dense(rng, a, b) for a, b in ((400, 120), (120, 84), (84, 10)))]
 
 
-def _convolve(x: Any, kernel: Any, bias: Any) -> Any:
-    """A valid convolution: each row of outputs is five rows of inputs times a banded matrix."""
+def _convolve(x: Any, kernel: Any, bias: Any, block: int) -> Any:
+    """A valid convolution: so many outputs side by side are the patch that they see times a banded matrix."""
     size, _, channels, filters = kernel.shape
     batch, height, width, _ = x.shape
-    rows, columns = height - size + 1, width - size + 1
-    band = np.stack([np.eye(width, columns, -k, dtype="float32") for k in range(size)])
-    matrix = jnp.einsum("rkcf,kxy->rxcyf", kernel, band).reshape(size * width * channels, columns * filters)
+    rows, columns, reach = height - size + 1, width - size + 1, block + size - 1
+    band = np.stack([np.eye(reach, block, -k, dtype="float32") for k in range(size)])
+    matrix = jnp.einsum("rkcf,kxy->rxcyf", kernel, band).reshape(size * reach * channels, block * filters)
     x = x.reshape(batch, height, width * channels)
+    x = jnp.stack([x[..., i * channels : (i + reach) * channels] for i in range(0, columns, block)], 2)
     x = jnp.concatenate([x[:, i : i + rows] for i in range(size)], -1)
-    return (x.reshape(batch * rows, -1) @ matrix).reshape(batch, rows, columns, filters) + bias
+    return (x.reshape(-1, x.shape[-1]) @ matrix).reshape(batch, rows, columns, filters) + bias
 
 
 def _pool(x: Any) -> Any:
-    batch, height, width, channels = x.shape
-    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
+    return lax.reduce_window(x, np.float32(0), lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") * 0.25
 
 
 def _lenet_loss(weights: Any, x: Any, labels: Any) -> Any:
     conv1, conv2, (w1, b1), (w2, b2), (w3, b3) = weights
-    x = _pool(jnp.tanh(_convolve(jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))), *conv1)))
-    x = _pool(jnp.tanh(_convolve(x, *conv2))).reshape(-1, 400)
+    x = _pool(jnp.tanh(_convolve(jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))), *conv1, block=4)))
+    x = _pool(jnp.tanh(_convolve(x, *conv2, block=2))).reshape(-1, 400)
     return _crossentropy(jnp.tanh(jnp.tanh(x @ w1 + b1) @ w2 + b2) @ w3 + b3, labels)
 
 
