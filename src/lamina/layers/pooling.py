@@ -1,109 +1,190 @@
-"""Pooling: one number for each window of an image, or for the whole of it."""
+"""Pooling: one number for each window, or each channel, of sequences, images and volumes."""
 
-import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import channels_axis, sizes
+from lamina.layers.checks import channels_axis, one_of, sizes
+from lamina.ops.pooling import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool
+
+# --- windows ----------------------------------------------------------------------------------------------------------------
 
 
-class _Pooling2D(Layer):
-    """What the pooling layers over windows share: the windows."""
+class _Pooling(Layer):
+    """What the pooling layers over windows share."""
+
+    axes: ClassVar[int]
+    pool: ClassVar[Callable[..., Array]]
 
     def __init__(
         self,
-        pool_size: Any = (2, 2),
+        pool_size: Any = 2,
         strides: Any = None,
         padding: str = "valid",
         data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.pool_size = sizes(pool_size, 2, "pool_size", self)
-        self.strides = self.pool_size if strides is None else sizes(strides, 2, "strides", self)
-        if padding.lower() not in ("valid", "same"):
-            raise ValueError(f"padding of {type(self).__name__} must be 'valid' or 'same', not {padding!r}.")
-        self.padding = padding.lower()
-        self.axis = channels_axis(data_format, self)
-        self.input_spec = InputSpec(ndim=4)
+        self.pool_size = sizes(pool_size, self.axes, "pool_size", self)
+        self.strides = self.pool_size if strides is None else sizes(strides, self.axes, "strides", self)
+        self.padding = one_of(("valid", "same"), padding, "padding", self)
+        self.data_format = data_format or "channels_last"
+        channels_axis(data_format, self)
+        self.input_spec = InputSpec(ndim=self.axes + 2)
 
     def call(self, inputs: Array) -> Array:
         """Computes one number for each window."""
-        if self.axis == 1:
-            return jnp.moveaxis(self._pool(jnp.moveaxis(inputs, 1, -1)), -1, 1)
-        return self._pool(inputs)
-
-    def _pool(self, x: Array) -> Array:
-        raise NotImplementedError
-
-    def _blocks(self, x: Array) -> Array | None:
-        """Returns windows that do not overlap as axes 2 and 4, or None where they overlap or need padding."""
-        (p, q), (h, w) = self.pool_size, x.shape[1:3]
-        if self.strides != self.pool_size or not isinstance(h, int) or not isinstance(w, int):
-            return None
-        if self.padding == "same" and (h % p or w % q):
-            return None
-        rows, columns = h // p, w // q
-        return x[:, : rows * p, : columns * q].reshape(x.shape[0], rows, p, columns, q, x.shape[3])
-
-    def _windows(self, x: Array, initial: Any, function: Callable[[Any, Any], Any]) -> Array:
-        window, strides = (1, *self.pool_size, 1), (1, *self.strides, 1)
-        return jax.lax.reduce_window(x, initial, function, window, strides, self.padding.upper())
+        return type(self).pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
 
 
-class MaxPooling2D(_Pooling2D):
-    """The largest number of each window, channel by channel.
+class MaxPooling1D(_Pooling):
+    """The largest number of each window of steps, channel by channel.
 
     Args:
-        pool_size: the window's height and width, or one integer for both.
+        pool_size: the window's size.
         strides: the step between windows; by default they do not overlap.
-        padding: "valid" for whole windows only, or "same" for ceil(size / stride) windows.
+        padding: "valid" for whole windows only, or "same" for ceil(steps / stride) windows.
         data_format: "channels_last" (the default) or "channels_first".
         kwargs: what `lamina.Layer` takes.
 
     Raises:
         ValueError: for sizes that are no positive integers, or an unknown padding or data format.
 
+    >>> lamina.layers.MaxPooling1D(2)(np.ones((1, 5, 3))).shape
+    (1, 2, 3)
+    """
+
+    axes = 1
+    pool = max_pool
+
+
+class MaxPooling2D(_Pooling):
+    """The largest number of each window of an image, channel by channel.
+
+    Arguments and errors are those of `MaxPooling1D`, where sizes and strides are one integer or two.
+
     >>> lamina.layers.MaxPooling2D(2)(np.ones((1, 5, 4, 3))).shape
     (1, 2, 2, 3)
     """
 
-    def _pool(self, x: Array) -> Array:
-        blocks = self._blocks(x)
-        return self._windows(x, -math.inf, jax.lax.max) if blocks is None else jnp.max(blocks, axis=(2, 4))
+    axes = 2
+    pool = max_pool
 
 
-class AveragePooling2D(_Pooling2D):
-    """The mean of each window, channel by channel; what "same" pads does not count.
+class MaxPooling3D(_Pooling):
+    """The largest number of each window of a volume, channel by channel.
 
-    Arguments and errors are those of `MaxPooling2D`.
+    Arguments and errors are those of `MaxPooling1D`, where sizes and strides are one integer or three.
+
+    >>> lamina.layers.MaxPooling3D((1, 2, 2))(np.ones((1, 5, 4, 4, 3))).shape
+    (1, 5, 2, 2, 3)
+    """
+
+    axes = 3
+    pool = max_pool
+
+
+class AveragePooling1D(_Pooling):
+    """The mean of each window of steps, channel by channel; what "same" pads does not count.
+
+    Arguments and errors are those of `MaxPooling1D`.
+
+    >>> lamina.layers.AveragePooling1D(2)(np.ones((1, 4, 3))).shape
+    (1, 2, 3)
+    """
+
+    axes = 1
+    pool = average_pool
+
+
+class AveragePooling2D(_Pooling):
+    """The mean of each window of an image, channel by channel; what "same" pads does not count.
+
+    Arguments and errors are those of `MaxPooling1D`, where sizes and strides are one integer or two.
 
     >>> lamina.layers.AveragePooling2D(2)(np.ones((1, 4, 4, 3))).shape
     (1, 2, 2, 3)
     """
 
-    def _pool(self, x: Array) -> Array:
-        blocks = self._blocks(x)
-        if blocks is not None:
-            return jnp.mean(blocks, axis=(2, 4))
-        return self._windows(x, 0.0, jax.lax.add) / self._windows(jnp.ones((1, *x.shape[1:3], 1), x.dtype), 0.0, jax.lax.add)
+    axes = 2
+    pool = average_pool
 
 
-class _GlobalPooling2D(Layer):
+class AveragePooling3D(_Pooling):
+    """The mean of each window of a volume, channel by channel; what "same" pads does not count.
+
+    Arguments and errors are those of `MaxPooling1D`, where sizes and strides are one integer or three.
+
+    >>> lamina.layers.AveragePooling3D(2)(np.ones((1, 4, 4, 4, 3))).shape
+    (1, 2, 2, 2, 3)
+    """
+
+    axes = 3
+    pool = average_pool
+
+
+# --- the whole of a channel -------------------------------------------------------------------------------------------------
+
+
+class _GlobalPooling(Layer):
+    """What the pooling layers over whole channels share."""
+
+    axes: ClassVar[int]
+
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axes = (2, 3) if channels_axis(data_format, self) == 1 else (1, 2)
+        first = 2 if channels_axis(data_format, self) == 1 else 1
+        self.spatial = tuple(range(first, first + self.axes))
         self.keepdims = keepdims
-        self.input_spec = InputSpec(ndim=4)
+        self.input_spec = InputSpec(ndim=self.axes + 2)
 
 
-class GlobalAveragePooling2D(_GlobalPooling2D):
+class _GlobalAverage(_GlobalPooling):
+    def call(self, inputs: Array) -> Array:
+        """Computes the mean."""
+        return jnp.mean(inputs, axis=self.spatial, keepdims=self.keepdims)
+
+
+class _GlobalMax(_GlobalPooling):
+    def call(self, inputs: Array) -> Array:
+        """Computes the largest number."""
+        return jnp.max(inputs, axis=self.spatial, keepdims=self.keepdims)
+
+
+class GlobalAveragePooling1D(_GlobalPooling):
+    """The mean over all steps, channel by channel: (batch, steps, channels) to (batch, channels).
+
+    Steps that the inputs' mask leaves out do not count; of no steps at all there is no mean, so it is NaN.
+
+    Args:
+        data_format: "channels_last" (the default) or "channels_first".
+        keepdims: keep the axis of the steps, with size 1.
+        kwargs: what `lamina.Layer` takes.
+
+    Raises:
+        ValueError: for an unknown data format.
+
+    >>> lamina.layers.GlobalAveragePooling1D()(np.ones((2, 4, 3)), mask=np.ones((2, 4), bool)).shape
+    (2, 3)
+    """
+
+    axes = 1
+    supports_masking = True
+
+    def call(self, inputs: Array, mask: Array | None = None) -> Array:
+        """Computes the mean."""
+        counts = None if mask is None else jnp.expand_dims(jnp.asarray(mask, bool), 3 - self.spatial[0])
+        return jnp.mean(inputs, axis=self.spatial, keepdims=self.keepdims, where=counts)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """There are no steps left to mask."""
+
+
+class GlobalAveragePooling2D(_GlobalAverage):
     """The mean over the whole image, channel by channel: (batch, height, width, channels) to (batch, channels).
 
     Args:
@@ -111,22 +192,152 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
         keepdims: keep the spatial axes, with size 1.
         kwargs: what `lamina.Layer` takes.
 
+    Raises:
+        ValueError: for an unknown data format.
+
+    Lin et al., Network In Network, 2014.
+
     >>> lamina.layers.GlobalAveragePooling2D()(np.ones((1, 4, 4, 3))).shape
     (1, 3)
     """
 
-    def call(self, inputs: Array) -> Array:
-        """Computes the mean."""
-        return jnp.mean(inputs, axis=self.axes, keepdims=self.keepdims)
+    axes = 2
 
 
-class GlobalMaxPooling2D(_GlobalPooling2D):
-    """The largest number of the whole image, channel by channel. Arguments are those of `GlobalAveragePooling2D`.
+class GlobalAveragePooling3D(_GlobalAverage):
+    """The mean over the whole volume, channel by channel. Arguments and errors are those of `GlobalAveragePooling2D`.
+
+    >>> lamina.layers.GlobalAveragePooling3D(keepdims=True)(np.ones((1, 4, 4, 4, 3))).shape
+    (1, 1, 1, 1, 3)
+    """
+
+    axes = 3
+
+
+class GlobalMaxPooling1D(_GlobalMax):
+    """The largest number of all steps, channel by channel. Arguments and errors are those of `GlobalAveragePooling2D`.
+
+    >>> lamina.layers.GlobalMaxPooling1D()(np.ones((1, 4, 3))).shape
+    (1, 3)
+    """
+
+    axes = 1
+
+
+class GlobalMaxPooling2D(_GlobalMax):
+    """The largest number of the whole image, channel by channel. Arguments and errors are those of `GlobalAveragePooling2D`.
 
     >>> lamina.layers.GlobalMaxPooling2D()(np.ones((1, 4, 4, 3))).shape
     (1, 3)
     """
 
+    axes = 2
+
+
+class GlobalMaxPooling3D(_GlobalMax):
+    """The largest number of the whole volume, channel by channel. Arguments and errors are those of `GlobalAveragePooling2D`.
+
+    >>> lamina.layers.GlobalMaxPooling3D()(np.ones((1, 4, 4, 4, 3))).shape
+    (1, 3)
+    """
+
+    axes = 3
+
+
+# --- as many windows as outputs are wanted -----------------------------------------------------------------------------------
+
+
+class _AdaptivePooling(Layer):
+    """What the pooling layers to given sizes share."""
+
+    axes: ClassVar[int]
+    pool: ClassVar[Callable[..., Array]]
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_size = sizes(output_size, self.axes, "output_size", self)
+        self.data_format = data_format or "channels_last"
+        channels_axis(data_format, self)
+        self.input_spec = InputSpec(ndim=self.axes + 2)
+
     def call(self, inputs: Array) -> Array:
-        """Computes the largest number."""
-        return jnp.max(inputs, axis=self.axes, keepdims=self.keepdims)
+        """Computes one number for each window."""
+        return type(self).pool(inputs, self.output_size, self.data_format)
+
+
+class AdaptiveAveragePooling1D(_AdaptivePooling):
+    """The means of as many windows as are wanted: the i-th of n spans steps ⌊i · steps / n⌋ to ⌈(i + 1) · steps / n⌉ − 1.
+
+    Args:
+        output_size: the number of windows.
+        data_format: "channels_last" (the default) or "channels_first".
+        kwargs: what `lamina.Layer` takes.
+
+    Raises:
+        ValueError: for sizes that are no positive integers, or an unknown data format.
+
+    >>> lamina.layers.AdaptiveAveragePooling1D(3)(np.ones((1, 7, 2))).shape
+    (1, 3, 2)
+    """
+
+    axes = 1
+    pool = adaptive_average_pool
+
+
+class AdaptiveAveragePooling2D(_AdaptivePooling):
+    """The means of as many windows of an image as are wanted, along each axis as in `AdaptiveAveragePooling1D`.
+
+    Arguments and errors are the same, where the output size is one integer or two.
+
+    >>> lamina.layers.AdaptiveAveragePooling2D((3, 1))(np.ones((1, 7, 5, 2))).shape
+    (1, 3, 1, 2)
+    """
+
+    axes = 2
+    pool = adaptive_average_pool
+
+
+class AdaptiveAveragePooling3D(_AdaptivePooling):
+    """The means of as many windows of a volume as are wanted, along each axis as in `AdaptiveAveragePooling1D`.
+
+    Arguments and errors are the same, where the output size is one integer or three.
+
+    >>> lamina.layers.AdaptiveAveragePooling3D(2)(np.ones((1, 7, 5, 3, 2))).shape
+    (1, 2, 2, 2, 2)
+    """
+
+    axes = 3
+    pool = adaptive_average_pool
+
+
+class AdaptiveMaxPooling1D(_AdaptivePooling):
+    """The largest numbers of as many windows of steps as are wanted: those of `AdaptiveAveragePooling1D`, with its arguments.
+
+    >>> lamina.layers.AdaptiveMaxPooling1D(3)(np.ones((1, 7, 2))).shape
+    (1, 3, 2)
+    """
+
+    axes = 1
+    pool = adaptive_max_pool
+
+
+class AdaptiveMaxPooling2D(_AdaptivePooling):
+    """The largest numbers of as many windows of an image as are wanted: those of `AdaptiveAveragePooling2D`.
+
+    >>> lamina.layers.AdaptiveMaxPooling2D((3, 1))(np.ones((1, 7, 5, 2))).shape
+    (1, 3, 1, 2)
+    """
+
+    axes = 2
+    pool = adaptive_max_pool
+
+
+class AdaptiveMaxPooling3D(_AdaptivePooling):
+    """The largest numbers of as many windows of a volume as are wanted: those of `AdaptiveAveragePooling3D`.
+
+    >>> lamina.layers.AdaptiveMaxPooling3D(2)(np.ones((1, 7, 5, 3, 2))).shape
+    (1, 2, 2, 2, 2)
+    """
+
+    axes = 3
+    pool = adaptive_max_pool

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from lamina.core.variable import Array
+from lamina.ops.windows import on_cpu
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -112,10 +113,8 @@ def convolve(
 
 
 def _is_lowered(inputs: Array, kernel: Array) -> bool:
-    device: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
-    platform = getattr(device, "platform", device) or jax.default_backend()
     known = all(isinstance(size, int) and size for size in (*inputs.shape, *kernel.shape))
-    return platform == "cpu" and known and bool(jnp.issubdtype(inputs.dtype, jnp.floating))
+    return on_cpu() and known and bool(jnp.issubdtype(inputs.dtype, jnp.floating))
 
 
 def _layout(axes: int, data_format: str | None = None) -> tuple[str, str, str]:

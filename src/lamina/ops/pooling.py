@@ -4,6 +4,8 @@ With "channels_last", inputs have shape (batch, *spatial, channels), with "chann
 There may be any number of spatial axes.
 """
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from lamina.core.graph import op
 from lamina.core.variable import Array
-from lamina.ops.windows import CHANNELS_LAST, check_padding, per_axis, spatial_axes
+from lamina.ops.windows import CHANNELS_LAST, check_fits, check_padding, on_cpu, per_axis, spatial_axes
 from lamina.ops.wrap import compiled
 
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
@@ -38,9 +40,14 @@ def max_pool(
     >>> lamina.ops.max_pool(jnp.ones((1, 8, 8, 3)), 2).shape
     (1, 4, 4, 3)
     """
+    window, steps = _window(inputs, pool_size, strides, padding, data_format)
     integer = jnp.issubdtype(inputs.dtype, jnp.integer)
-    least = jnp.iinfo(inputs.dtype).min if integer else -jnp.inf
-    return _pool(inputs, jax.lax.max, least, pool_size, strides, padding, data_format)
+    least = np.asarray(jnp.iinfo(inputs.dtype).min if integer else -jnp.inf, inputs.dtype)
+    if not (on_cpu() and all(isinstance(size, int) and size for size in inputs.shape)):
+        return jax.lax.reduce_window(inputs, least, jax.lax.max, window, steps, padding.upper())
+    pads = jax.lax.padtype_to_pads(inputs.shape, window, steps, padding.upper())
+    padded = jax.lax.pad(inputs, least, [(before, after, 0) for before, after in pads])
+    return _largest(padded, tuple((axis, window[axis], steps[axis]) for axis in spatial_axes(inputs.ndim, data_format)))
 
 
 @op
@@ -57,27 +64,83 @@ def average_pool(
         padding: "valid" for whole windows only, "same" for those that reach over the edge too.
         data_format: "channels_last" or "channels_first".
     """
+    window, steps = _window(inputs, pool_size, strides, padding, data_format)
+
+    def total(x: Array) -> Array:
+        return jax.lax.reduce_window(x, np.zeros((), x.dtype), jax.lax.add, window, steps, padding.upper())
+
+    if padding.upper() == "VALID":
+        return total(inputs) / math.prod(window)
     spatial = spatial_axes(inputs.ndim, data_format)
-    ones = jnp.ones([size if axis in spatial else 1 for axis, size in enumerate(inputs.shape)], inputs.dtype)
-    total, count = (_pool(x, jax.lax.add, 0.0, pool_size, strides, padding, data_format) for x in (inputs, ones))
-    return total / count
+    return total(inputs) / total(jnp.ones([size if axis in spatial else 1 for axis, size in enumerate(inputs.shape)], inputs.dtype))
 
 
-def _pool(
-    inputs: Array,
-    combine: Callable[[Any, Any], Any],
-    start: Any,
-    pool_size: Sizes,
-    strides: Sizes | None,
-    padding: str,
-    data_format: str | None,
-) -> Array:
+def _window(
+    inputs: Array, pool_size: Sizes, strides: Sizes | None, padding: str, data_format: str | None
+) -> tuple[list[int], list[int]]:
+    """Returns the window's size and its step along all axes. Raises ValueError for a window that does not fit."""
     spatial = spatial_axes(inputs.ndim, data_format)
     window, steps = [1] * inputs.ndim, [1] * inputs.ndim
-    window[spatial.start : spatial.stop] = per_axis(pool_size, len(spatial), "pool_size")
+    sizes = per_axis(pool_size, len(spatial), "pool_size")
+    window[spatial.start : spatial.stop] = sizes
     steps[spatial.start : spatial.stop] = per_axis(pool_size if strides is None else strides, len(spatial), "strides")
-    start = np.asarray(start, inputs.dtype)
-    return jax.lax.reduce_window(inputs, start, combine, window, steps, check_padding(padding))
+    if check_padding(padding) == "VALID":
+        check_fits(inputs.shape, sizes, data_format, "window")
+    return window, steps
+
+
+# --- the largest element, with a gradient that is fast on the CPU ---------------------------------------------------------
+
+# XLA's own gradient of a window's largest element takes ten times as long on the CPU. Here the largest is found along one axis
+# after the other, so that a window of p · q elements takes p + q steps, each over whole rows of the array.
+
+Windows = tuple[tuple[int, int, int], ...]  # (axis, size, step) for each spatial axis
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _largest(x: Array, windows: Windows) -> Array:
+    if all(size == step for _, size, step in windows):
+        for axis, size, _ in reversed(windows):
+            x = _in_blocks(x, axis, size)
+        return jnp.max(x, tuple(axis + place + 1 for place, (axis, _, _) in enumerate(windows)))
+    for window in windows:
+        x = functools.reduce(jnp.maximum, _elements(x, *window))
+    return x
+
+
+@_largest.defjvp
+def _largest_jvp(windows: Windows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    """The tangent is that of the largest element; of several, that of the first."""
+    best, tangent = primals[0], tangents[0]
+    place = jnp.zeros(best.shape, jnp.int32)  # where in its window an element stood, among the axes that are done
+    for window in windows:
+        (best, *others), (tangent, *their_tangents) = _elements(best, *window), _elements(tangent, *window)
+        first, *their_places = _elements(place, *window)
+        place = first * window[1]
+        for i, (x, dx, before) in enumerate(zip(others, their_tangents, their_places, strict=True), 1):
+            better = (x > best) | ((x == best) & (before < first))
+            best, tangent = jnp.where(better, x, best), jnp.where(better, dx, tangent)
+            first, place = jnp.where(better, before, first), jnp.where(better, before * window[1] + i, place)
+    return _largest(*primals, windows), tangent
+
+
+def _elements(x: Array, axis: int, size: int, step: int) -> list[Array]:
+    """Returns each element of the windows along an axis, for all windows."""
+    if size == step:
+        blocks = _in_blocks(x, axis, size)
+        return [jax.lax.index_in_dim(blocks, i, axis + 1, keepdims=False) for i in range(size)]
+    last = x.shape[axis] - size + 1
+    return [jax.lax.slice_in_dim(x, i, i + last, step, axis) for i in range(size)]
+
+
+def _in_blocks(x: Array, axis: int, size: int) -> Array:
+    """Returns an axis as two, of blocks and of their elements; what fills no whole block is left out."""
+    count = x.shape[axis] // size
+    whole = jax.lax.slice_in_dim(x, 0, count * size, axis=axis)
+    return whole.reshape(*x.shape[:axis], count, size, *x.shape[axis + 1 :])
+
+
+# --- windows that follow from the size of the outputs ---------------------------------------------------------------------
 
 
 @op
@@ -90,7 +153,11 @@ def adaptive_max_pool(inputs: Any, output_size: Sizes, data_format: str | None =
         output_size: the sizes of the outputs, for all spatial axes or for each.
         data_format: "channels_last" or "channels_first".
     """
-    return _adaptive(inputs, output_size, data_format, lambda windows, axis, _: jnp.max(windows, axis))
+
+    def largest(windows: Array, axis: int, inside: np.ndarray) -> Array:
+        return jnp.squeeze(_largest(windows, ((axis, inside.shape[1], inside.shape[1]),)), axis)
+
+    return _adaptive(inputs, output_size, data_format, largest)
 
 
 @op
@@ -120,6 +187,9 @@ def _adaptive(inputs: Any, output_size: Sizes, data_format: str | None, reduce: 
     spatial = spatial_axes(outputs.ndim, data_format)
     for axis, size in zip(spatial, per_axis(output_size, len(spatial), "output_size"), strict=True):
         length = outputs.shape[axis]
+        if length % size == 0:
+            outputs = reduce(_in_blocks(outputs, axis, length // size), axis + 1, np.ones((size, length // size), bool))
+            continue
         starts, stops = np.arange(size) * length // size, -(-np.arange(1, size + 1) * length // size)
         elements = starts[:, None] + np.arange((stops - starts).max())
         inside = elements < stops[:, None]

@@ -4,6 +4,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import jax
+
 from lamina.core.errors import show_shape
 
 CHANNELS_LAST = "channels_last"
@@ -74,3 +76,9 @@ def check_fits(shape: Sequence[Any], window: Sequence[int], data_format: str | N
             f"The {what} reaches over {show_shape(window)} elements, more than the inputs have, whose spatial sizes are "
             f"{show_shape(sizes)}. Take a smaller one, or padding='same'."
         )
+
+
+def on_cpu() -> bool:
+    """Tells whether arrays are computed on the CPU unless they are put elsewhere."""
+    device: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
+    return (getattr(device, "platform", device) or jax.default_backend()) == "cpu"
