@@ -68,7 +68,7 @@ def run(epochs: int = 12) -> int:
     lamina.random.set_seed(0)
     (x, y), (x_test, y_test) = digits()
     model = LeNet5()
-    model.compile(lamina.optimizers.Adam(2e-3), lamina.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile(lamina.optimizers.Adam(2e-3), lamina.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     print(f"LeNet-5 from custom layers: {len(x)} digits to learn from, {len(x_test)} held out.")
     start = time.perf_counter()
     model.fit(x, y, batch_size=70, epochs=epochs, validation_split=0.1)

@@ -104,6 +104,7 @@ def fit(
             if done:
                 logs = numbers(last)
                 if validate is not None and epoch in validation_epochs:
+                    report.validates()
                     logs |= {f"val_{name}": value for name, value in validate(callbacks).items()}
                 report.finish(logs)
         if done:

@@ -238,7 +238,9 @@ def _metric(identifier: Any) -> Metric | None:
 
 def _weight(value: Any) -> float | None:
     if value is not None and not isinstance(value, (int, float)):
-        raise TypeError(f"loss_weights takes numbers, not {value!r}.")
+        raise TypeError(
+            f"loss_weights takes numbers, not {value!r}. Give metrics by their name: compile(optimizer, loss, metrics=...)."
+        )
     return value
 
 

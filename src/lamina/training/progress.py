@@ -1,6 +1,7 @@
 """What a person sees of training: a bar in a terminal, one line an epoch elsewhere."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,17 @@ def show_logs(logs: Mapping[str, Any]) -> str:
     return " - ".join(f"{name} {_number(float(np.mean(value)))}" for name, value in logs.items())
 
 
+def show_time(seconds: float) -> str:
+    """Returns how long something took, as text.
+
+    >>> [show_time(seconds) for seconds in (0.0123, 4.56, 83.4)]
+    ['12 ms', '4.6 s', '83 s']
+    """
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
 def _number(value: float) -> str:
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4e}"
 
@@ -32,6 +44,9 @@ class Silent:
 
     def update(self, done: int, logs: Any) -> None:
         """Some of its steps are done."""
+
+    def validates(self) -> None:
+        """All of its steps are done, and validation begins."""
 
     def finish(self, logs: Mapping[str, Any]) -> None:
         """It is over; logs hold what there is to say."""
@@ -49,28 +64,51 @@ class Lines(Silent):
     def finish(self, logs: Mapping[str, Any]) -> None:
         """Prints the line."""
         seconds = time.perf_counter() - self._began
-        print(" - ".join([self._title, f"{seconds:.1f} s", *([show_logs(logs)] if logs else [])]), flush=True)
+        print(" - ".join([self._title, show_time(seconds), *([show_logs(logs)] if logs else [])]), flush=True)
 
 
 class Bar(Silent):
-    """A bar that moves, by rich: batches done, time left, the running logs. A line takes its place at the end."""
+    """A bar that moves, by rich: batches done, time left, the running logs. A line takes its place at the end.
+
+    On a narrow terminal the logs are cut and the bar is short or left out, so that all of it stays on one line. It first shows
+    after a tenth of a second: what is over by then leaves its line without a flicker.
+    """
 
     @contextlib.contextmanager
     def shown(self, title: str, steps: int | None) -> Iterator[None]:
         """Draws the bar, and takes it away however the pass ends."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import get_console, progress
+        from rich.table import Column
 
-        columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, TextColumn("{task.fields[logs]}"), transient=True)
+        console = get_console()
+        bar = [progress.BarColumn(24 if console.width >= 100 else 12)] if console.width >= 72 else []
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            *bar,
+            progress.MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            progress.TimeElapsedColumn() if steps is None else progress.TimeRemainingColumn(compact=True),
+            progress.TextColumn("{task.fields[logs]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            console=console,
+            expand=True,
+            transient=True,
+        )
         self._task = self._progress.add_task(title, total=steps, logs="")
         self._lines = Lines()
-        with self._lines.shown(title, steps), self._progress:
-            yield
+        with self._lines.shown(title, steps):
+            self._progress.live.start(refresh=False)
+            try:
+                yield
+            finally:
+                self._progress.stop()
 
     def update(self, done: int, logs: Any) -> None:
         """Moves the bar."""
         text = show_logs({name: value for name, value in logs.items() if name != "outputs"})
         self._progress.update(self._task, completed=done, logs=text)
+
+    def validates(self) -> None:
+        """Says so in place of the running logs."""
+        self._progress.update(self._task, logs="validating")
 
     def finish(self, logs: Mapping[str, Any]) -> None:
         """Puts a line in the bar's place."""
@@ -88,4 +126,9 @@ def reporter(verbose: Any) -> Silent:
         raise ValueError(f"verbose is 0 (silent), 1 (a bar), 2 (a line an epoch) or 'auto', not {verbose!r}.")
     if verbose == 0:
         return Silent()
-    return Lines() if verbose == 2 or not sys.stdout.isatty() else Bar()
+    return Lines() if verbose == 2 or not _can_move() else Bar()
+
+
+def _can_move() -> bool:
+    """Tells whether the output is a terminal that can write over what stands there."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
