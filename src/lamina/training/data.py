@@ -165,4 +165,11 @@ def as_data(
     return ArrayData(packed, 32 if batch_size is None else batch_size, shuffle)
 
 
-__all__ = ["ArrayData", "BatchData", "Data", "as_data", "pack", "unpack"]
+def split(data: Data, fraction: float) -> tuple[ArrayData, ArrayData]:
+    """Returns the samples before and in the last `fraction`; raises ValueError for batches, and if a part would be empty."""
+    if not isinstance(data, ArrayData):
+        raise ValueError("validation_split needs arrays. Give batches to validate on as validation_data.")
+    return data.split(fraction)
+
+
+__all__ = ["ArrayData", "BatchData", "Data", "as_data", "pack", "split", "unpack"]

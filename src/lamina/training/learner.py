@@ -1,0 +1,151 @@
+"""Learner: how a model learns: its losses, metrics and optimizer, and what it does with one batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+import lamina.optimizers as optimizers
+from lamina.core.layer import Layer
+from lamina.core.lift import value_and_grad
+from lamina.core.metric import Metric
+from lamina.core.variable import Array
+from lamina.training.objective import Objective
+from lamina.training.packing import unpack
+
+
+class Learner(Layer):
+    """A layer that learns from batches: the steps of `lamina.Model`, and what `compile` says of them.
+
+    How it learns is `train_step`, which may be overridden: it is plain code that reads and writes variables, and it is
+    compiled together with the loop over the batches.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: Any = None
+        self.run_eagerly = False
+        self.compiled = False
+        self._objective = Objective()
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Says how the model is trained.
+
+        With several outputs, losses, weights and metrics are one thing for all outputs, a list with one for each, or a dict by
+        the outputs' names. These are the names of the layers that make them in a functional model, the keys where outputs are
+        a dict, else `output_1`, `output_2`, ...
+
+        Args:
+            optimizer: a name, an Optimizer, or any optax optimizer.
+            loss: a name, a Loss, or a function of targets and predictions; None for an output without.
+            loss_weights: what each output's loss is multiplied with in the total; 1 by default.
+            metrics: names, Metrics, or functions of targets and predictions, in a list; or such a list for each output.
+            weighted_metrics: likewise; these count each sample by its weight.
+            run_eagerly: run steps as plain Python, to look at values in `call`.
+            steps_per_execution: taken as Keras has it; how many steps run at once is found by measurement.
+            jit_compile: taken as Keras has it; steps are always compiled, unless `run_eagerly`.
+            auto_scale_loss: under a float16 policy, scale the loss so that small gradients do not vanish.
+
+        Raises:
+            ValueError: for an unknown name, with the nearest known one. The model then stays as it was.
+        """
+        chosen = None if optimizer is None else optimizers.get(optimizer)
+        objective = Objective(loss, loss_weights, metrics, weighted_metrics)
+        if auto_scale_loss and chosen is not None and self.compute_dtype == "float16":
+            chosen = optimizers.scaling(chosen)
+        self.optimizer, self.loss, self._objective = chosen, loss, objective
+        self.run_eagerly = bool(run_eagerly)
+        self.compiled = True
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The mean loss, the metrics of `compile`, and those of its layers; not what models inside were compiled with."""
+        inside = {m for layer in self.flatten_layers()[1:] if isinstance(layer, Learner) for m in layer._objective.metrics}
+        own = self._objective.metrics
+        return list(dict.fromkeys([*own, *(metric for metric in super().metrics if metric not in inside)]))
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the losses and metrics."""
+        return [*self._objective.means.names, *(metric.name for metric in self.metrics[1:])]
+
+    def reset_metrics(self) -> None:
+        """Forgets what the metrics have seen."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Array:
+        """Returns what training minimises: the weighted losses of `compile` and all of `losses`.
+
+        Raises:
+            ValueError: if there is neither.
+        """
+        loss = None if y is None else self._objective.loss(y, y_pred, sample_weight)
+        terms = [*([] if loss is None else [loss]), *self.losses]
+        if not terms:
+            raise ValueError(
+                f"The model {self.name!r} has no loss to minimise. Give compile a loss and fit targets, or use add_loss."
+            )
+        return sum(terms[1:], terms[0])
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Takes a batch into the metrics of `compile` and returns the values of all metrics so far."""
+        if y is not None:
+            self._objective.update_metrics(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def finish_training(self) -> None:
+        """Ends a run of training: weights whose moving averages the optimizer keeps become these."""
+        if self.optimizer is not None:
+            self.optimizer.finalize_variable_values(self.trainable_weights)
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Returns the values of all metrics so far, by name."""
+        return self._objective.logs(self.metrics)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Learns from one batch and returns the logs; override it for another way to learn."""
+        if self.optimizer is None:
+            raise ValueError(f"The model {self.name!r} has no optimizer. Give one to compile(optimizer=...).")
+        x, y, sample_weight = unpack(data)
+        scaled: Callable[[Any], Any] = self.optimizer.scale_loss
+
+        def loss() -> tuple[Array, Any]:
+            y_pred = self(x, training=True)
+            value = self.compute_loss(x, y, y_pred, sample_weight)
+            return scaled(value), (value, y_pred)
+
+        (_, (value, y_pred)), grads = value_and_grad(loss, self.trainable_weights, has_aux=True)()
+        self.optimizer.apply(grads, self.trainable_weights)
+        self._objective.note(value, _samples(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Evaluates one batch and returns the logs; override it for another way to evaluate."""
+        x, y, sample_weight = unpack(data)
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
+        self._objective.note(loss, _samples(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """Returns the outputs for one batch; override it for other outputs."""
+        return self(unpack(data)[0], training=False)
+
+
+def _samples(x: Any) -> float:
+    return float(jax.tree.leaves(x)[0].shape[0])
