@@ -117,5 +117,12 @@ class Contributing(Weighted):
     @property
     def metrics(self) -> list[Metric]:
         """The metrics of this layer and of those below it."""
-        held = [child for layer in self.flatten_layers() for child in layer.children().values()]
-        return list(dict.fromkeys(child for child in held if isinstance(child, Metric)))
+        found: dict[Metric, None] = {}
+        seen: set[Any] = {self}
+        stack: list[Weighted] = [self]
+        while stack:
+            below = [child for child in stack.pop().children().values() if child not in seen]
+            seen.update(below)
+            found.update(dict.fromkeys(child for child in below if isinstance(child, Metric)))
+            stack.extend(child for child in reversed(below) if isinstance(child, Weighted))
+        return list(found)

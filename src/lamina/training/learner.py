@@ -71,10 +71,8 @@ class Learner(Layer):
 
     @property
     def metrics(self) -> list[Metric]:
-        """The mean loss, the metrics of `compile`, and those of its layers; not what models inside were compiled with."""
-        inside = {m for layer in self.flatten_layers()[1:] if isinstance(layer, Learner) for m in layer._objective.metrics}
-        own = self._objective.metrics
-        return list(dict.fromkeys([*own, *(metric for metric in super().metrics if metric not in inside)]))
+        """The mean losses, the metrics of `compile`, and those of its layers; not what models inside were compiled with."""
+        return list(dict.fromkeys([*self._objective.metrics, *super().metrics]))
 
     @property
     def metrics_names(self) -> list[str]:
