@@ -5,7 +5,7 @@ Off the CPU this is `jax.lax.conv_general_dilated`. On the CPU (`benchmarks/conv
 - XLA's convolution is fast only where the axes of its operands lie in one order, and XLA reorders them only outside of loops. JAX's
   gradients are in other orders: in a training loop they take ten to a hundred times as long. So the gradients are written
   here, as convolutions in the order that is fast.
-- With few channels, one matrix product over patches is several times faster still.
+- With few input channels, one matrix product over patches is several times faster still.
 - Where each channel is convolved by itself, a sum of shifted products is.
 
 Inside this module images have their channels last: (batch, *spatial, channels), kernels (*spatial, channels / groups, filters).
@@ -14,7 +14,7 @@ Inside this module images have their channels last: (batch, *spatial, channels),
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -126,12 +126,22 @@ def _layout(axes: int, data_format: str | None = None) -> tuple[str, str, str]:
 
 def _in_groups(x: Array, kernel: Array, way: Geometry, groups: int) -> Array:
     if groups == 1:
-        return _as_matrix_product(x, kernel, way) if _suits_matrix_product(x, kernel, way) else _as_images(x, kernel, way)
+        return _convolve(x, kernel, way)
     if groups == x.shape[-1]:
-        y = _channels_by_themselves(x, kernel.reshape(*kernel.shape[:-2], groups, -1), way)
-        return y.reshape(*y.shape[:-2], -1)
+        return _channels_by_themselves(jnp.repeat(x, kernel.shape[-1] // groups, -1), kernel, way)
     pairs = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
-    return jnp.concatenate([_in_groups(part, own, way, 1) for part, own in pairs], -1)
+    return jnp.concatenate([_convolve(part, own, way) for part, own in pairs], -1)
+
+
+def _convolve(x: Array, kernel: Array, way: Geometry) -> Array:
+    if len(way.strides) <= 2:
+        return _as_matrix_product(x, kernel, way) if _suits_matrix_product(x, kernel, way) else _as_images(x, kernel, way)
+    # The first axis becomes part of the batch, and what the kernel sees along it part of the channels.
+    x = jnp.concatenate(_slices(_pad(x, way, (0,)), kernel.shape[0], 1, way.strides[0], way.dilation[0]), -1)
+    kernel = jnp.moveaxis(kernel, 0, -3).reshape(*kernel.shape[1:-2], -1, kernel.shape[-1])
+    way = Geometry(way.strides[1:], way.pads[1:], way.spread[1:], way.dilation[1:])
+    y = _convolve(x.reshape(-1, *x.shape[2:]), kernel, way)
+    return y.reshape(*x.shape[:2], *y.shape[1:])
 
 
 # --- gradients ------------------------------------------------------------------------------------------------------------
@@ -174,19 +184,11 @@ def _with_gradients(function: Bilinear, input_gradient: Gradient, kernel_gradien
 
 
 def _as_images(x: Array, kernel: Array, way: Geometry) -> Array:
-    """Computes a convolution of any number of axes as one of two, for which XLA has fast code."""
-    axes = len(way.strides)
-    if axes == 1:
-        way = Geometry((1, *way.strides), ((0, 0), *way.pads), (1, *way.spread), (1, *way.dilation))
-        return _image_convolution(x[:, None], kernel[None], way)[:, 0]
-    if axes == 2:
+    if len(way.strides) == 2:
         return _image_convolution(x, kernel, way)
-    # The first axis becomes part of the batch, and what the kernel sees along it part of the channels.
-    x = _gather(_pad(x, way, (0,)), kernel.shape[0], 1, way.strides[0], way.dilation[0])
-    kernel = jnp.moveaxis(kernel, 0, -3).reshape(*kernel.shape[1:-2], -1, kernel.shape[-1])
-    way = Geometry(way.strides[1:], way.pads[1:], way.spread[1:], way.dilation[1:])
-    y = _as_images(x.reshape(-1, *x.shape[2:]), kernel, way)
-    return y.reshape(*x.shape[:2], *y.shape[1:])
+    # XLA has its fastest code for two spatial axes.
+    way = Geometry((1, *way.strides), ((0, 0), *way.pads), (1, *way.spread), (1, *way.dilation))
+    return _image_convolution(x[:, None], kernel[None], way)[:, 0]
 
 
 def _direct(x: Array, kernel: Array, way: Geometry) -> Array:
@@ -202,6 +204,10 @@ def _direct_input_gradient(g: Array, kernel: Array, sizes: tuple[int, ...], way:
 
 
 def _direct_kernel_gradient(x: Array, g: Array, sizes: tuple[int, ...], way: Geometry) -> Array:
+    if max(way.spread) > 1 and max(way.strides) == 1:
+        # The kernel that leads back meets no zeros between pixels.
+        back = way.of_input_gradient(x.shape[1:-1], sizes, g.shape[1:-1])
+        return jnp.flip(_direct_kernel_gradient(g, x, sizes, back), range(len(sizes))).swapaxes(-1, -2)
     channels_as_batch, batch_as_channels = jnp.swapaxes(x, 0, -1), jnp.moveaxis(g, 0, -2)
     way = way.of_kernel_gradient(x.shape[1:-1], sizes, g.shape[1:-1])
     return jnp.moveaxis(_direct(channels_as_batch, batch_as_channels, way), 0, -2)
@@ -212,24 +218,22 @@ _image_convolution = _with_gradients(_direct, _direct_input_gradient, _direct_ke
 
 # --- one matrix product ---------------------------------------------------------------------------------------------------
 
-# Beyond this, patches do not stay in the processor's cache, and XLA's convolution is faster with any channels.
-_MOST_BYTES = 2**24
+_MOST_BYTES = 2**23  # beyond this, patches do not stay in the processor's caches
 
 
 def _suits_matrix_product(x: Array, kernel: Array, way: Geometry) -> bool:
     """Tells whether a matrix product over patches is faster than XLA's convolution: the rule, and the only place of it.
 
-    XLA's fast code for images (YNNPACK) is for more than 16 channels on one side, and poor where the inputs have an odd number
-    of them, such as the three colours. What it falls back to reaches a fifth of the speed. A kernel of size one needs
-    no patches: its convolution is a matrix product.
+    Gathering patches costs what their number of elements costs, so there must be few input channels. Up to 16 channels on both
+    sides XLA falls back to code of a fifth of the speed of its fast one, and three channels, of all numbers, it does badly
+    with any filters. A kernel of size one needs no patches: its convolution is a matrix product.
     """
     *sizes, channels, filters = kernel.shape
     if math.prod(sizes) == 1:
         return True
-    few = max(channels, filters) <= 16 or (channels % 2 == 1 and channels > 1)
     block = _Blocks(x, kernel, way)
     patches = x.shape[0] * math.prod(block.outputs[:-1]) * block.count * math.prod(sizes[:-1]) * block.reach * channels
-    return few and patches * x.dtype.itemsize <= _MOST_BYTES
+    return (channels <= 3 or (channels <= 8 and filters <= 16)) and patches * x.dtype.itemsize <= _MOST_BYTES
 
 
 class _Blocks:
@@ -296,31 +300,29 @@ def _matrix(kernel: Array, way: Geometry, block: _Blocks) -> Array:
 
 
 def _shifted(x: Array, kernel: Array, way: Geometry) -> Array:
-    """Convolves each channel with kernels of shape (*spatial, channels, filters of each): (batch, *outputs, channels, filters)."""
-    return _sum_of_shifted(x[..., None], kernel, way)
+    """Returns Σ over the elements of a kernel of shape (*spatial, 1, channels) of shifted images times an element."""
+    terms = [shifted * kernel[element][0] for element, shifted in _shifts(x, kernel.shape[:-2], way)]
+    return sum(terms[1:], terms[0])
 
 
 def _shifted_input_gradient(g: Array, kernel: Array, sizes: tuple[int, ...], way: Geometry) -> Array:
-    way = way.of_input_gradient(sizes, kernel.shape[:-2], g.shape[1:-2])
-    return jnp.sum(_sum_of_shifted(g, jnp.flip(kernel, range(len(sizes))), way), -1)
+    way = way.of_input_gradient(sizes, kernel.shape[:-2], g.shape[1:-1])
+    return _shifted(g, jnp.flip(kernel, range(len(sizes))), way)
 
 
 def _shifted_kernel_gradient(x: Array, g: Array, sizes: tuple[int, ...], way: Geometry) -> Array:
-    kernel = jax.ShapeDtypeStruct((*sizes, *g.shape[-2:]), g.dtype)
-    return jax.linear_transpose(lambda kernel: _shifted(x, kernel, way), kernel)(g)[0]
+    elements = [jnp.sum(shifted * g, range(g.ndim - 1)) for _, shifted in _shifts(x, sizes, way)]
+    return jnp.stack(elements).reshape(*sizes, 1, g.shape[-1])
 
 
-def _sum_of_shifted(x: Array, kernel: Array, way: Geometry) -> Array:
-    """Returns Σ over the kernel's elements of shifted images times an element."""
-    sizes = kernel.shape[:-2]
+def _shifts(x: Array, sizes: Sequence[int], way: Geometry) -> Iterator[tuple[tuple[int, ...], Array]]:
+    """Yields the index of each element of a kernel, and what it sees at all places of the window."""
     x = _pad(x, way, range(len(sizes)))
-    terms = []
     for element in itertools.product(*map(range, sizes)):
         shifted = x
         for axis, i in enumerate(element):
             shifted = _slices(shifted, sizes[axis], axis + 1, way.strides[axis], way.dilation[axis])[i]
-        terms.append(shifted * kernel[element])
-    return sum(terms[1:], terms[0])
+        yield element, shifted
 
 
 _channels_by_themselves = _with_gradients(_shifted, _shifted_input_gradient, _shifted_kernel_gradient)
@@ -341,8 +343,3 @@ def _slices(x: Array, size: int, axis: int, stride: int, dilation: int) -> list[
     """Returns what each element of a kernel sees along an axis, at all places of the window."""
     last = x.shape[axis] - (size - 1) * dilation
     return [jax.lax.slice_in_dim(x, i * dilation, i * dilation + last, stride, axis) for i in range(size)]
-
-
-def _gather(x: Array, size: int, axis: int, stride: int, dilation: int) -> Array:
-    """Returns what a kernel sees along an axis as more channels, the element's before the channel's."""
-    return jnp.concatenate(_slices(x, size, axis, stride, dilation), -1)
