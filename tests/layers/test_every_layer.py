@@ -44,6 +44,9 @@ CASES = {
     "Conv1DTranspose": (lambda k: k.Conv1DTranspose(4, 3, 2, "same", output_padding=1), "b t 3"),
     "Conv2DTranspose": (lambda k: k.Conv2DTranspose(4, (3, 2), (2, 1), activation="tanh"), "b t 4 3"),
     "Conv3DTranspose": (lambda k: k.Conv3DTranspose(2, 2, 2, "same", data_format="channels_first"), "b 3 t 2 2"),
+    "Cropping1D": (lambda k: k.Cropping1D((1, 2)), "b 5 3"),
+    "Cropping2D": (lambda k: k.Cropping2D(((1, 0), (2, 1)), "channels_first"), "b 2 4 5"),
+    "Cropping3D": (lambda k: k.Cropping3D((1, 0, 1)), "b 4 t 3 2"),
     "Dense": (lambda k: k.Dense(4, "relu"), "b t 3"),
     "DepthwiseConv1D": (lambda k: k.DepthwiseConv1D(3, padding="same", depth_multiplier=2), "b t 3"),
     "DepthwiseConv2D": (lambda k: k.DepthwiseConv2D((2, 3), 2, data_format="channels_first"), "b 3 5 6"),
@@ -98,6 +101,13 @@ CASES = {
     "Subtract": (lambda k: k.Subtract(), ["b t 3", "b t 3"]),
     "TimeDistributed": (lambda k: k.TimeDistributed(k.Dense(4, "relu")), "b t 3"),
     "UnitNormalization": (lambda k: k.UnitNormalization((1, 2)), "b t 3"),
+    "UpSampling1D": (lambda k: k.UpSampling1D(3), "b t 3"),
+    "UpSampling2D": (lambda k: k.UpSampling2D((2, 1), "channels_first"), "b 2 t 3"),
+    "UpSampling2D between pixels": (lambda k: k.UpSampling2D(2, interpolation="bilinear"), "b 3 t 2"),
+    "UpSampling3D": (lambda k: k.UpSampling3D((1, 2, 3)), "b t 2 3 2"),
+    "ZeroPadding1D": (lambda k: k.ZeroPadding1D((2, 0), "channels_first"), "b 3 t"),
+    "ZeroPadding2D": (lambda k: k.ZeroPadding2D((1, 2)), "b t 3 2"),
+    "ZeroPadding3D": (lambda k: k.ZeroPadding3D(((1, 0), (0, 2), (1, 1))), "b 2 t 2 3"),
 }
 every_case = pytest.mark.parametrize("name", CASES)
 float_cases = pytest.mark.parametrize("name", [name for name in CASES if name != "Embedding"])
