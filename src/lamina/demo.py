@@ -109,7 +109,7 @@ def learn(name: str, model: lamina.Model, train: Digits, test: Digits, epochs: i
     """Trains a model and tests it."""
     model.compile(lamina.optimizers.Adam(2e-3), lamina.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     start = time.perf_counter()
-    model.fit(*train, batch_size=70, epochs=epochs, validation_split=0.1)
+    model.fit(*train, batch_size=70, epochs=epochs)
     seconds = time.perf_counter() - start
     guesses = np.argmax(model.predict(test[0], verbose=0), axis=-1)
     return Result(name, model.count_params(), seconds, guesses, float(np.mean(guesses == test[1])))
@@ -119,7 +119,7 @@ def run(epochs: int = 12, picture: Path = Path("lamina-demo.png")) -> int:
     """Trains both, compares and pictures what they read; returns 0 if each reads more than 95 % of the held-out digits right."""
     lamina.random.set_seed(0)
     train, test = digits()
-    print(f"LeNet-5 learns to read handwritten digits: {len(train[0])} to learn from, {len(test[0])} held out to test it.")
+    print(f"LeNet-5 learns to read handwritten digits: {len(train[0])} to learn from, {len(test[0])} to test on.")
     print("\nFrom built-in layers, as a Sequential:")
     results = [learn("built-in layers", built_in(), train, test, epochs)]
     print("\nFrom custom layers, as a Model with a call of its own:")
@@ -129,7 +129,7 @@ def run(epochs: int = 12, picture: Path = Path("lamina-demo.png")) -> int:
         right = f"{np.sum(result.guesses == test[1])} of {len(test[1])}"
         print(f"{result.name:<16}{result.parameters:>13,}{result.seconds:>11.1f} s   {right:<10} = {result.accuracy:.1%}")
     draw(picture, *test, results)
-    print(f"\nHow each of them reads some of these, with the misread ones first: {picture}")
+    print(f"\nWhat they read in some of these, misread ones first: {picture}")
     weak = [result.name for result in results if result.accuracy <= _ENOUGH]
     if weak:
         print(f"LeNet-5 from {' and from '.join(weak)} should read more than {_ENOUGH:.0%} right. Give it more --epochs.")
