@@ -105,4 +105,9 @@ def test_ten_thousand_predictions_and_a_thousand_fits_leave_memory_level():
     model = lamina.Sequential([layers.Dense(4), layers.Dense(1)])
     model.compile("adam", "mse", metrics=["mae"])
     assert_level(lambda: model.predict(x[:1], verbose=0), 10_000)
-    assert_level(lambda: model.fit(x, y, verbose=0, validation_data=(x, y)), 1000)
+
+    def fit():
+        model.fit(x, y, verbose=0, validation_data=(x, y))
+
+    measured(fit, 300)  # until the pace of the steps is settled, which may compile once more
+    assert_level(fit, 1000)
