@@ -1,7 +1,7 @@
 """How many steps a dispatch takes, and whether a loop on the device runs them: found by measurement."""
 
 _DISPATCH_SECONDS = 0.1
-_SLOW_STEP = 5e-4
+_SLOW_STEP = 2e-3
 _PATIENCE = 5.0
 _TRIALS = 4
 
