@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import lamina
 from lamina import layers
 
-few = settings(max_examples=3, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=2, deadline=None, derandomize=True, database=None)
 CHANNELS = 4
 
 

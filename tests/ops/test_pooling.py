@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lamina import ops
 
-few = settings(max_examples=12, deadline=None, derandomize=True, database=None)
+few = settings(max_examples=9, deadline=None, derandomize=True, database=None)
 
 
 @pytest.fixture(autouse=True)
