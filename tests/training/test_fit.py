@@ -72,6 +72,15 @@ def test_validation_data_may_be_weighted_and_have_batches_of_their_own():
     assert {"val_loss", "val_accuracy"} <= set(logs)
 
 
+def test_validation_data_may_be_a_list_and_weights_of_losses_numpy_numbers():
+    x, y = data()
+    model = classifier(lamina, loss_weights=[np.float32(0.5)])
+    logs = model.fit(x, y, validation_data=[x, y], verbose=0).history
+    plain = classifier(lamina)
+    plain.set_weights(model.get_weights())
+    assert logs["val_loss"][0] == pytest.approx(0.5 * plain.evaluate(x, y, verbose=0)[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_evaluation_equals_that_of_keras(weighted):
     x, y = data()

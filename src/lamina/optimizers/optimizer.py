@@ -78,7 +78,7 @@ class Optimizer(Module, family="optimizers"):
         **kwargs: Any,
     ) -> None:
         for unknown in kwargs:
-            known = [*inspect.signature(type(self).__init__).parameters, *_OPTIONS]
+            known = {*inspect.signature(type(self).__init__).parameters, *_OPTIONS} - {"self", "kwargs"}
             raise TypeError(f"{type(self).__name__} takes no argument {unknown!r}. {suggest(unknown, known)}")
         if not callable(learning_rate):
             checks.not_negative(learning_rate=learning_rate)

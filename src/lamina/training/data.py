@@ -165,6 +165,13 @@ def as_data(
     return ArrayData(packed, 32 if batch_size is None else batch_size, shuffle)
 
 
+def parts_of(data: Any) -> tuple[Any, ...]:
+    """Returns x, y and sample_weight of what is given as one: a tuple or a list of arrays; x alone for anything else."""
+    if isinstance(data, list) and 2 <= len(data) <= 3 and not has_batches(data):
+        return tuple(data)
+    return data if isinstance(data, tuple) else (data,)
+
+
 def split(data: Data, fraction: float) -> tuple[ArrayData, ArrayData]:
     """Returns the samples before and in the last `fraction`; raises ValueError for batches, and if a part would be empty."""
     if not isinstance(data, ArrayData):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import lamina.losses as losses
 import lamina.metrics as metrics
@@ -237,11 +238,11 @@ def _metric(identifier: Any) -> Metric | None:
 
 
 def _weight(value: Any) -> float | None:
-    if value is not None and not isinstance(value, (int, float)):
+    if value is not None and not isinstance(value, (int, float, np.number)):
         raise TypeError(
             f"loss_weights takes numbers, not {value!r}. Give metrics by their name: compile(optimizer, loss, metrics=...)."
         )
-    return value
+    return None if value is None else float(value)
 
 
 # --- outputs -------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 _DISPATCH_SECONDS = 0.1
 _SLOW_STEP = 2e-3
-_PATIENCE = 5.0
+_PATIENCE = 5.0  # in seconds, and in times what compiling took
 _TRIALS = 4
 
 
@@ -12,8 +12,8 @@ class Pace:
     A dispatch takes as many steps as fill about a tenth of a second, so that progress shows and Ctrl-C answers.
 
     Some steps run slower in a loop on the device than one by one: convolutions on the CPU, above all. So where a step takes
-    long, and the loop has already taken several times as long as it took to compile, a few steps are run one by one, and the
-    faster way is kept. The search costs at most a fifth of the time that training has taken by then.
+    long, and the loop has already taken some seconds, and several times as long as it took to compile, a few steps are run one by
+    one, and the faster way is kept. The search costs about a fifth of the time that training has taken by then.
 
     Attributes:
         alone: whether the next steps are run one by one.
@@ -53,7 +53,7 @@ class Pace:
         if not self._decided:
             self._spent += seconds
             self._least = min(self._least, each)
-            if each > _SLOW_STEP and self._spent > _PATIENCE * self._compiling:
+            if each > _SLOW_STEP and self._spent > _PATIENCE * max(self._compiling, 1.0):
                 self._trials, self.alone = [], True
 
     def _try(self, seconds: float) -> None:

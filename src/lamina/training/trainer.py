@@ -12,7 +12,7 @@ from lamina.core.shapes import abstract_call
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
 from lamina.training.compile_cache import keep_programs
-from lamina.training.data import Data, as_data, split
+from lamina.training.data import Data, as_data, parts_of, split
 from lamina.training.feed import Feed
 from lamina.training.learner import Learner
 from lamina.training.loop import CompiledLoop, PythonLoop
@@ -99,8 +99,7 @@ class Trainer(Learner):
         data = as_data(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, class_weight=class_weight)
         held_out: Data | None = None
         if validation_data is not None:
-            given = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            held_out = as_data(*given, batch_size=validation_batch_size or batch_size)
+            held_out = as_data(*parts_of(validation_data), batch_size=validation_batch_size or batch_size)
         elif validation_split:
             data, held_out = split(data, validation_split)
         self._make_ready(data, "train")
