@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-loaders test-slow check format demo bench bench-quick bench-core acceptance clean
+.PHONY: test test-loaders test-slow check format demo bench bench-quick bench-core bench-convolution acceptance clean
 
 # The quick tests and the examples in the docstrings.
 test: $(READY)
@@ -43,6 +43,10 @@ bench-quick: $(READY)
 
 bench-core: $(READY)
 	$(BIN)/python benchmarks/core.py
+
+# Which way of computing a convolution on the CPU is fastest, by shape.
+bench-convolution: $(READY)
+	$(BIN)/python benchmarks/convolution.py
 
 # The checks that stand beside the project; .ci/run says which of them hold so far.
 acceptance: $(READY)
