@@ -11,6 +11,7 @@ from lamina.core.errors import StateError
 from lamina.core.frame import Cell, thread
 from lamina.core.metric import Mean, Metric
 from lamina.core.symbolic import SymbolicTensor
+from lamina.core.tree import walk
 from lamina.core.variable import Variable
 from lamina.core.weights import Weighted
 
@@ -121,7 +122,8 @@ class Contributing(Weighted):
         seen: set[Any] = {self}
         stack: list[Weighted] = [self]
         while stack:
-            below = [child for child in stack.pop().children().values() if child not in seen]
+            owned = stack.pop()._owned()
+            below = [child for name, value in owned for _, child in walk(name, value) if child not in seen]
             seen.update(below)
             found.update(dict.fromkeys(child for child in below if isinstance(child, Metric)))
             stack.extend(child for child in reversed(below) if isinstance(child, Weighted))

@@ -6,6 +6,27 @@ import jax
 import numpy as np
 
 
+class Kind:
+    """A kind of batch: what one program can take. Kinds are equal if nesting, shapes and dtypes are.
+
+    Args:
+        spec: the shapes and dtypes of a batch.
+    """
+
+    __slots__ = ("_hash", "_key", "spec")
+
+    def __init__(self, spec: Any) -> None:
+        self.spec = spec
+        self._key = signature(spec)
+        self._hash = hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Kind) and self._key == other._key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
 class Block(NamedTuple):
     """Samples, and the order in which steps take them: step i takes those at `offset + i * batch_size` and after.
 
@@ -15,6 +36,7 @@ class Block(NamedTuple):
         offset: where in the order the first step begins.
         batch_size: samples a step.
         steps: how many steps there are.
+        kind: of which kind its batches are.
     """
 
     arrays: Any
@@ -22,6 +44,7 @@ class Block(NamedTuple):
     offset: int
     batch_size: int
     steps: int
+    kind: Kind
 
     def part(self, start: int, steps: int) -> "Block":
         """Returns the block of some of its steps."""
@@ -33,15 +56,16 @@ class Block(NamedTuple):
             return self
         return self._replace(arrays=jax.device_put(self.arrays), order=jax.device_put(self.order))
 
-    def spec(self) -> Any:
-        """Returns the shapes and dtypes of a step's batch."""
-        return jax.tree.map(lambda leaf: batch_spec(leaf, self.batch_size), self.arrays)
-
     def batch(self, step: int) -> Any:
         """Returns the batch of a step."""
         start = self.offset + step * self.batch_size
         index = self.order[start : start + self.batch_size]
         return jax.tree.map(lambda leaf: leaf[index], self.arrays)
+
+
+def kind_of(arrays: Any, batch_size: int) -> Kind:
+    """Returns the kind of batches of so many samples of the arrays."""
+    return Kind(jax.tree.map(lambda leaf: batch_spec(leaf, batch_size), arrays))
 
 
 def batch_spec(leaf: Any, size: int) -> jax.ShapeDtypeStruct:

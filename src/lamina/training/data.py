@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.errors import describe, warn
 from lamina.core.host import HostStream
 from lamina.training.batches import BatchData, has_batches
-from lamina.training.block import Block, batch_spec, in_order
+from lamina.training.block import Block, Kind, batch_spec, in_order, kind_of
 from lamina.training.gather import gather
 from lamina.training.memory import out_of_memory, room
 from lamina.training.packing import as_arrays, pack, unpack, weighted
@@ -46,6 +46,7 @@ class ArrayData:
         self._stream = HostStream()
         self.resident = sum(leaf.nbytes for leaf in self.leaves) <= room()
         self._arrays: Any = None
+        self._kinds: dict[int, Kind] = {}
 
     @property
     def steps(self) -> int:
@@ -79,9 +80,14 @@ class ArrayData:
         whole, rest = divmod(self.size, self.batch_size)
         device_order = jax.device_put(in_order(self.size) if order is None else order.astype("int32"))
         if whole:
-            yield Block(arrays, device_order, 0, self.batch_size, whole)
+            yield Block(arrays, device_order, 0, self.batch_size, whole, self._kind(self.batch_size))
         if rest:
-            yield Block(arrays, device_order, whole * self.batch_size, rest, 1)
+            yield Block(arrays, device_order, whole * self.batch_size, rest, 1, self._kind(rest))
+
+    def _kind(self, size: int) -> Kind:
+        if size not in self._kinds:
+            self._kinds[size] = kind_of(self._unflatten(self.leaves), size)
+        return self._kinds[size]
 
     def _on_device(self) -> Any:
         if self._arrays is None:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.training.block import Block, in_order, signature
+from lamina.training.block import Block, in_order, kind_of, signature
 
 _BLOCK_BYTES = 2**25
 _BLOCK_STEPS = 256
@@ -78,7 +78,8 @@ class _Group:
     def _block(self, buffers: list[np.ndarray], steps: int) -> Block:
         samples = len(buffers[0]) * self.batch_size
         rows = [buffer.reshape(samples, *buffer.shape[2:]) for buffer in buffers]
-        return Block(jax.tree.unflatten(self.tree, rows), in_order(samples), 0, self.batch_size, steps)
+        arrays = jax.tree.unflatten(self.tree, rows)
+        return Block(arrays, in_order(samples), 0, self.batch_size, steps, kind_of(arrays, self.batch_size))
 
 
 class Ahead:

@@ -19,7 +19,7 @@ from lamina.core.errors import describe
 from lamina.core.frame import Transaction
 from lamina.core.lift import jit, touched_by
 from lamina.core.variable import Array, Variable
-from lamina.training.block import Block, batch_spec, signature
+from lamina.training.block import Block, Kind, kind_of
 from lamina.training.interrupt import uninterrupted
 from lamina.training.memory import explain
 from lamina.training.pace import Pace
@@ -58,16 +58,15 @@ class CompiledLoop:
         self.step.expect(list(read), list(written))
         self._read: list[Variable] = []
         self._written: list[Variable] = []
-        self._logs: dict[Any, Any] = {}
-        self._paces: dict[Any, Pace] = {}
+        self._logs: dict[Kind, Any] = {}
+        self._paces: dict[Kind, Pace] = {}
         self._loop = jit(self._steps, static_argnames="batch_size")
         self._single = jit(self._step, static_argnames="batch_size")
 
-    def prepare(self, spec: Any) -> None:
+    def prepare(self, kind: Kind) -> None:
         """Traces the step, once for each kind of batch, to know what it reads, writes and returns."""
-        kind = signature(spec)
         if kind not in self._logs:
-            self._logs[kind], read, written = touched_by(self.step, spec)
+            self._logs[kind], read, written = touched_by(self.step, kind.spec)
             self._read = list(dict.fromkeys([*self._read, *read]))
             self._written = list(dict.fromkeys([*self._written, *written]))
             self._loop.expect(self._read, self._written)
@@ -81,7 +80,7 @@ class CompiledLoop:
 
     def _steps(self, arrays: Any, order: Array, offset: Array, count: Array, batch_size: int) -> Any:
         """`count` steps, starting with the sample at `offset` of the order."""
-        specs = self._logs[signature(jax.tree.map(lambda leaf: batch_spec(leaf, batch_size), arrays))]
+        specs = self._logs[kind_of(arrays, batch_size)]
         logs = jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), jax.eval_shape(_packed, specs))
         body = lambda i, _: self._step(arrays, order, offset + i * batch_size, batch_size)  # noqa: E731
         return fori_loop(0, count, body, logs, variables=self._written)
@@ -92,9 +91,8 @@ class CompiledLoop:
         done = 0
         for block in blocks:
             block = block.on_device()
-            spec = block.spec()
-            self.prepare(spec)
-            pace = self._paces.setdefault(signature(spec), Pace())
+            self.prepare(block.kind)
+            pace = self._paces.setdefault(block.kind, Pace())
             start = 0
             while start < block.steps and not watch.stopped:
                 if watch.every:

@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.control import fori_loop
 from lamina.core.lift import jit, touched_by
 from lamina.core.variable import Array, Variable
-from lamina.training.block import Block, in_order, signature
+from lamina.training.block import Block, Kind, in_order, kind_of
 from lamina.training.data import ArrayData, BatchData
 from lamina.training.interrupt import uninterrupted
 from lamina.training.loop import Watch
@@ -28,13 +28,13 @@ class CompiledOutputs:
 
     def __init__(self, step: Callable[[Any], Any]) -> None:
         self.step = jit(step)
-        self._known: dict[Any, tuple[Any, list[Variable]]] = {}
+        self._known: dict[Kind, tuple[Any, list[Variable]]] = {}
         self._loop = jit(self._steps, static_argnames=("batch_size", "capacity"))
 
     def _steps(self, arrays: Any, count: Array, batch_size: int, capacity: int) -> Any:
         """`count` steps on the samples as they lie; the outputs of each, one behind the other."""
         batch = lambda i: jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, i * batch_size, batch_size), arrays)  # noqa: E731
-        specs, written = self._known[signature(jax.eval_shape(batch, 0))]
+        specs, written = self._known[Kind(jax.eval_shape(batch, 0))]
         outputs = jax.tree.map(lambda spec: jnp.zeros((capacity, *spec.shape), spec.dtype), specs)
 
         def body(i: Array, outputs: Any) -> Any:
@@ -70,11 +70,9 @@ class CompiledOutputs:
         return jax.tree.map(np.asarray, outputs)
 
     def _block(self, block: Block) -> Any:
-        spec = block.spec()
-        kind = signature(spec)
-        if kind not in self._known:
-            outputs, read, written = touched_by(self.step, spec)
-            self._known[kind] = outputs, written
+        if block.kind not in self._known:
+            outputs, read, written = touched_by(self.step, block.kind.spec)
+            self._known[block.kind] = outputs, written
             self._loop.expect(read, written)
         capacity = len(jax.tree.leaves(block.arrays)[0]) // block.batch_size
         with uninterrupted():
@@ -141,7 +139,7 @@ def _piece(data: ArrayData, start: int, batch_size: int, steps: int, capacity: i
         return padded
 
     arrays = jax.tree.unflatten(data.tree, [rows(leaf) for leaf in data.leaves])
-    return Block(arrays, in_order(capacity * batch_size), 0, batch_size, steps)
+    return Block(arrays, in_order(capacity * batch_size), 0, batch_size, steps, kind_of(arrays, batch_size))
 
 
 def joined(parts: Sequence[Any]) -> Any:
