@@ -87,11 +87,15 @@ def test_steps_that_are_faster_alone_are_run_alone_and_others_in_the_loop():
     assert not tiny.alone  # what a dispatch costs would drown what is gained
 
 
-def test_a_dispatch_fills_about_a_tenth_of_a_second():
+def test_a_dispatch_fills_about_a_tenth_of_a_second_or_holds_sixteen_long_steps():
     pace = Pace()
     assert pace.steps(1000) == 1
     pace.took(1, 0.7)
     pace.took(pace.steps(1000), 0.001)
     assert 90 <= pace.steps(1000) <= 110 and pace.steps(7) == 7
     pace.took(100, 1.0)
-    assert 9 <= pace.steps(1000) <= 11
+    assert pace.steps(1000) == 16
+    pace.took(16, 16 * 0.125)
+    assert pace.steps(1000) == 8
+    pace.took(1, 1.5)
+    assert pace.steps(1000) == 1

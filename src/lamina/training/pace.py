@@ -1,6 +1,8 @@
 """How many steps a dispatch takes, and whether a loop on the device runs them: found by measurement."""
 
 _DISPATCH_SECONDS = 0.1
+_WORTHWHILE_STEPS = 16  # with so many, what a dispatch itself costs is little of what a step costs
+_LONGEST_SECONDS = 1.0
 _SLOW_STEP = 2e-3
 _PATIENCE = 5.0  # in seconds, and in times what compiling took
 _TRIALS = 4
@@ -9,7 +11,9 @@ _TRIALS = 4
 class Pace:
     """The pace of one program: a step on batches of one kind.
 
-    A dispatch takes as many steps as fill about a tenth of a second, so that progress shows and Ctrl-C answers.
+    A dispatch takes as many steps as fill about a tenth of a second, so that progress shows and Ctrl-C answers. Where steps are
+    long it takes sixteen, if they take no more than a second: a program takes the memory it works in anew at each call, and for a
+    transformer touching it for the first time takes as long as computing in it.
 
     Some steps run slower in a loop on the device than one by one: convolutions on the CPU, above all. So where a step takes
     long, and the loop has already taken some seconds, and several times as long as it took to compile, a few steps are run one by
@@ -37,14 +41,15 @@ class Pace:
         """Returns how many steps the next dispatch takes, of `limit` that there are."""
         if self._trials is not None or not self._seconds:
             return 1
-        return min(limit, max(1, int(_DISPATCH_SECONDS / self._seconds)))
+        long_ones = min(_WORTHWHILE_STEPS, int(_LONGEST_SECONDS / self._seconds))
+        return min(limit, max(1, int(_DISPATCH_SECONDS / self._seconds), long_ones))
 
     def took(self, steps: int, seconds: float) -> None:
         """Takes note of how long a dispatch took."""
         each = seconds / steps
         if not self._compiling:
             self._compiling = seconds
-            self._seconds = min(each, _DISPATCH_SECONDS)
+            self._seconds = min(each, _LONGEST_SECONDS)
             return
         if self._trials is not None:
             self._try(each)
