@@ -14,6 +14,8 @@ from lamina.core.naming import next_serial, snake_case
 from lamina.core.place import Placed
 from lamina.core.variable import Variable
 
+_HOLDS_NOTHING = frozenset({type(None), bool, int, float, str})  # most attributes are of these
+
 
 class Module(Configurable, Placed):
     """Anything that owns variables, directly or through other modules.
@@ -73,7 +75,11 @@ class Module(Configurable, Placed):
 
     def _owned(self) -> Iterator[tuple[str, Any]]:
         for name, value in vars(self).items():
-            if isinstance(value, (Variable, Module, list, tuple, dict, set)) and name not in self._untracked:
+            if (
+                type(value) not in _HOLDS_NOTHING
+                and isinstance(value, (Variable, Module, list, tuple, dict, set))
+                and name not in self._untracked
+            ):
                 yield name, value
 
     def _step(self, place: str, child: "Variable | Module") -> str:

@@ -52,7 +52,7 @@ class Block(NamedTuple):
 
     def on_device(self) -> "Block":
         """Returns the block with its arrays on the device."""
-        if isinstance(self.order, jax.Array):
+        if all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(self.arrays)):
             return self
         return self._replace(arrays=jax.device_put(self.arrays), order=jax.device_put(self.order))
 

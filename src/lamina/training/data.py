@@ -1,5 +1,6 @@
 """Data: what `fit`, `evaluate` and `predict` take, as blocks of steps."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from lamina.training.block import Block, Kind, batch_spec, in_order, kind_of
 from lamina.training.gather import gather
 from lamina.training.memory import out_of_memory, room
 from lamina.training.packing import as_arrays, pack, unpack, weighted
+
+_SMALL_ORDER = 2**18  # bytes that are faster handed to each dispatch than put on the device first
 
 
 class ArrayData:
@@ -78,11 +81,17 @@ class ArrayData:
             yield from gather(self._batches(order), self.steps)
             return
         whole, rest = divmod(self.size, self.batch_size)
-        device_order = jax.device_put(in_order(self.size) if order is None else order.astype("int32"))
+        taken: Any = self._in_order if order is None else order.astype("int32")
+        if taken.nbytes > _SMALL_ORDER:
+            taken = jax.device_put(taken)
         if whole:
-            yield Block(arrays, device_order, 0, self.batch_size, whole, self._kind(self.batch_size))
+            yield Block(arrays, taken, 0, self.batch_size, whole, self._kind(self.batch_size))
         if rest:
-            yield Block(arrays, device_order, whole * self.batch_size, rest, 1, self._kind(rest))
+            yield Block(arrays, taken, whole * self.batch_size, rest, 1, self._kind(rest))
+
+    @functools.cached_property
+    def _in_order(self) -> jax.Array:
+        return jax.device_put(in_order(self.size))
 
     def _kind(self, size: int) -> Kind:
         if size not in self._kinds:

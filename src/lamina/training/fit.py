@@ -143,7 +143,8 @@ def evaluate(model: Trainable, feed: Feed, *, callbacks: CallbackList, verbose: 
 
 def numbers(logs: Any) -> Logs:
     """Returns a step's logs as Python numbers."""
-    return dict(zip(logs, (float(np.mean(value)) for value in jax.device_get(list(logs.values()))), strict=True))
+    values = jax.device_get(list(logs.values()))
+    return {name: float(np.mean(value)) if np.ndim(value) else float(value) for name, value in zip(logs, values, strict=True)}
 
 
 def predict(model: Trainable, blocks: Any, steps: int | None, *, callbacks: CallbackList, verbose: Any) -> Any:

@@ -48,6 +48,10 @@ class LossMeans(Metric):
         added = [jnp.asarray(values.get(name, 0.0), self.dtype) for name in self.names]
         self.sums.assign_add(jnp.stack([*added, jnp.asarray(samples, self.dtype)]))
 
+    def reset_state(self) -> None:
+        """Forgets what it has seen."""
+        self.sums.assign(np.zeros(self.sums.shape, self.sums.dtype))
+
     def result(self) -> dict[str, Array]:
         """Returns the means so far by name; 0 before any."""
         sums = self.sums.value
