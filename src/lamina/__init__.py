@@ -27,6 +27,7 @@ from lamina.core.naming import clear_session
 from lamina.core.output import print
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
+from lamina.inspect.story import watch
 from lamina.models import Functional, Input, Model, Sequential
 
 __all__ = [
@@ -68,5 +69,6 @@ __all__ = [
     "switch",
     "value_and_grad",
     "vmap",
+    "watch",
     "while_loop",
 ]

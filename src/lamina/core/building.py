@@ -21,7 +21,7 @@ def build_once(build: Callable[..., None]) -> Callable[..., None]:
         elif not self.built:
             self._check_ready()
             shapes = tuple(tuples(shape) for shape in input_shapes)
-            with undo_on_error(self), concrete(), Transaction():
+            with self._told_build((*shapes, *kwargs.values())), undo_on_error(self), concrete(), Transaction():
                 self._building = True
                 build(self, *shapes, **{key: tuples(shape) for key, shape in kwargs.items()})
                 self._building = False

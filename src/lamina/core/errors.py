@@ -1,10 +1,12 @@
 """Errors that say what to do: nearest known names, and the line of the user's own code."""
 
+import contextlib
 import difflib
+import functools
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +15,7 @@ import jax
 import numpy as np
 
 _INTERNAL = (str(Path(__file__).resolve().parent.parent), str(Path(jax.__file__).resolve().parent))
+_PASSED_OVER = (*_INTERNAL, contextlib.__file__, functools.__file__, "<")
 
 
 class StateError(RuntimeError):
@@ -33,17 +36,25 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return "Known names: " + ", ".join(known) + "."
 
 
-def user_line(error: BaseException | None = None) -> str | None:
-    """Returns `file:line, in function` of the user's code nearest to this call, or to where `error` was raised."""
+def user_line(error: BaseException | None = None, made: Any = None) -> str | None:
+    """Returns `file:line, in function` of the user's code nearest to this call, or to where `error` was raised.
+
+    Args:
+        error: an error that was raised.
+        made: an object whose constructors are running, and passed over.
+    """
     if error is None:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            if not frame.f_code.co_filename.startswith((*_INTERNAL, "<")):
+            inside = (
+                made is not None and frame.f_code.co_name == "__init__" and any(value is made for value in frame.f_locals.values())
+            )
+            if not inside and not frame.f_code.co_filename.startswith(_PASSED_OVER):
                 return f"{frame.f_code.co_filename}:{frame.f_lineno}, in {frame.f_code.co_name}"
             frame = frame.f_back
         return None
     for row in reversed(traceback.extract_tb(error.__traceback__)):
-        if not row.filename.startswith((*_INTERNAL, "<")):
+        if not row.filename.startswith(_PASSED_OVER):
             return f"{row.filename}:{row.lineno}, in {row.name}"
     return None
 
@@ -72,6 +83,24 @@ def describe(value: Any) -> str:
         return f"{np.dtype(dtype).name}{show_shape(shape)}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def describe_call(args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
+    """Returns the arguments of a call as `describe` shows them.
+
+    >>> describe_call((np.ones(3),), {"training": True})
+    'float64(3,), training=True'
+    """
+    return ", ".join([*(describe(arg) for arg in args), *(f"{name}={describe(value)}" for name, value in kwargs.items())])
+
+
+def show_shapes(shapes: Any) -> str:
+    """Returns a shape, or a structure of shapes, as people write it."""
+    return (
+        show_shape(shapes)
+        if isinstance(shapes, tuple) and not any(isinstance(s, (list, tuple, dict)) for s in shapes)
+        else str(shapes)
+    )
 
 
 def show_shape(shape: Iterable[Any]) -> str:

@@ -3,6 +3,7 @@
 `Layer.__call__` is the pipeline of a layer call; each of its steps is one function, here or in `lamina.core.calls`.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 import lamina.regularizers as regularizers
-from lamina.core import dtypes
+from lamina.core import dtypes, events
 from lamina.core.building import build_once, shapes_for, shapes_of
 from lamina.core.calls import (
     CallSignature,
@@ -23,8 +24,8 @@ from lamina.core.calls import (
 )
 from lamina.core.config import constructor_arguments, unknown_argument
 from lamina.core.contributions import Contributing
-from lamina.core.errors import describe, show_shape, user_line
-from lamina.core.frame import Cell, Transaction, thread
+from lamina.core.errors import describe_call, show_shapes, user_line
+from lamina.core.frame import Cell, Transaction, in_trace, thread
 from lamina.core.graph import record
 from lamina.core.input_spec import check_inputs
 from lamina.core.lift import lift
@@ -121,6 +122,8 @@ class Layer(Contributing, family="layers"):
         self._set_policy(dtype)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._ready = True
+        if events.listeners:
+            events.note("construct", type(self).__name__, subject=self, where=user_line(made=self))
 
     def _set_policy(self, dtype: Any) -> None:
         self._policy = dtypes.get(dtype)
@@ -234,10 +237,14 @@ class Layer(Contributing, family="layers"):
             if self.input_spec is not None:
                 check_inputs(self.input_spec, self._signature.first(args, kwargs), self)
             self.build(*shapes_for(type(self).build, shapes))
-        outputs = self._compute(args, kwargs)
+        if self.built:
+            return self._compute(args, kwargs)
+        given = tuple(shapes.values())
+        with self._told_build(given):
+            outputs = self._compute(args, kwargs)
         if not self.built:
             self.built = True
-            self._note_built(tuple(shapes.values()))
+            self._note_built(given)
         return outputs
 
     def _compute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -248,12 +255,28 @@ class Layer(Contributing, family="layers"):
         if signature.masks:
             signature.resolve_masks(args, kwargs)
         thread.autocast = self._autocast
-        outputs = self.call(*args, **kwargs)
+        outputs = (self._told_call if events.listeners else self.call)(*args, **kwargs)
         if isinstance(outputs, (Variable, list, tuple, dict)):
             outputs = jax.tree.map(lambda leaf: leaf, outputs)  # variables become their values
         if self.activity_regularizer is not None:
             self._regularize_activity(outputs)
         return self._pass_mask(args, kwargs, outputs) if self._computes_mask or any_masks() else outputs
+
+    def _told_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs `call`, and tells those who watch."""
+        why = events.why_called((args, kwargs), in_trace())
+        with events.happening("call", type(self).__name__, subject=self, reason=why, given=describe_call(args, kwargs)):
+            return self.call(*args, **kwargs)
+
+    def _told_build(self, shapes: tuple[Any, ...]) -> Any:
+        """Returns a context that tells those who watch of a build."""
+        if not events.listeners:
+            return contextlib.nullcontext()
+        because = "build() was called"
+        if calls.stack and calls.stack[-1][0] is self:
+            because = f"its first call, {events.FIRST_CALLS[events.why_called((), in_trace())]}"
+        given = ", ".join(show_shapes(shape) for shape in shapes)
+        return events.happening("build", type(self).__name__, subject=self, given=given, because=because)
 
     def _pass_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
         """Puts the mask that `compute_mask` gives on the outputs; parts of composite layers may have put one on already."""
@@ -288,7 +311,7 @@ class Layer(Contributing, family="layers"):
         """Adds to an error, once, which layer it came from, how that was called and built, and the user's lines."""
         if getattr(error, "_lamina_explained", False):
             return
-        given = ", ".join([*(describe(arg) for arg in args), *(f"{k}={describe(v)}" for k, v in kwargs.items())])
+        given = describe_call(args, kwargs)
         note = f"In the layer {self.path!r} ({type(self).__name__}), called on {given}\n  called at {user_line()}"
         if raised := user_line(error):
             note += f"\n  raised at {raised}"
@@ -298,8 +321,7 @@ class Layer(Contributing, family="layers"):
         error._lamina_explained = True  # type: ignore[attr-defined]
 
     def _note_built(self, shapes: tuple[Any, ...]) -> None:
-        text = ", ".join(show_shape(s) if isinstance(s, tuple) else str(s) for s in shapes)
-        self._built_with = (text, user_line())
+        self._built_with = (", ".join(show_shapes(shape) for shape in shapes), user_line())
 
     # --- properties --------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Stateful code made pure: `lift`, and the compiling and differentiating that rest on it."""
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -10,6 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+import lamina.core.events as events
+from lamina.core.errors import describe
 from lamina.core.frame import Cell, Frame, in_trace, thread
 from lamina.core.masks import any_masks, masks_of, put_masks
 from lamina.core.naming import next_serial
@@ -118,6 +121,10 @@ class Compiled:
         self.function = function
         self.static_argnums, self.static_argnames = _static(function, static_argnums, static_argnames)
         self._traced = False
+        self._last: dict[str, str] | None = None  # what the last trace was given
+        self._known = False
+        # For those who watch: why layers are called inside, why there is a first trace, and whether traces are worth telling.
+        self.reason, self.new_because, self.told = "jit", "first time", True
         self._bound: weakref.WeakKeyDictionary[Any, Compiled] = weakref.WeakKeyDictionary()
         self._settle((), ())
 
@@ -166,7 +173,7 @@ class Compiled:
             if masks:
                 put_masks(jax.tree.leaves((args, kwargs)), masks)
             frame = Frame(zip(written + read, given + kept, strict=True), log_reads=True)
-            with frame:
+            with frame, events.reason(self.reason), self._told(args, kwargs, context):
                 out = _values(self.function(*args, **kwargs))
             # A variable that this trace has made belongs to a layer that was built, or, made once more, to this call alone.
             outside = [v for v in variables_in(frame.reads) + variables_in(frame.written) if first or v._serial < start]
@@ -176,13 +183,36 @@ class Compiled:
                 raise _Found(new_read, new_written)
             return out, [frame.values[variable] for variable in written]
 
-        pure.__name__ = getattr(self.function, "__name__", "function")  # what profiles and logs show
+        pure.__name__ = getattr(self, "__name__", "function")  # what profiles and logs show
         static = tuple(n + 3 for n in self.static_argnums)
         compiled = functools.partial(jax.jit, pure, static_argnums=static, static_argnames=self.static_argnames)
         programs = self._programs[context] = compiled(donate_argnums=0), compiled()
         return programs
 
+    def _told(self, args: tuple[Any, ...], kwargs: dict[str, Any], context: tuple[Any, ...]) -> Any:
+        """Returns a context that tells those who watch of a trace, and why there is one."""
+        if not self.told:
+            return contextlib.nullcontext()
+        before, now = self._last, _named(self.function, args, kwargs, context)
+        self._last = now
+        changed = [] if before is None else [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        if before is None:
+            because = self.new_because
+        elif changed:
+            because = "; ".join(f"{name} was {before.get(name, 'not given')}, is {now.get(name, 'not given')}" for name in changed)
+        else:
+            because = "it reads or writes other variables than were known" if self._known else "the first one found its variables"
+            self._known = True
+        name = getattr(self, "__name__", "function")
+        return events.happening("trace", name, reason=events.current_reason(), because=because, given=_listed(now))
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not events.listeners or thread.frames:
+            return self._run(args, kwargs)
+        with events.run(getattr(self, "__name__", "function")):
+            return self._run(args, kwargs)
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         masks = masks_of(jax.tree.leaves((args, kwargs))) if any_masks() else {}
         context = (thread.training, thread.autocast)
         plain = not thread.frames and not in_trace()
@@ -215,6 +245,28 @@ class Compiled:
             for variable, value in zip(written, new, strict=True):
                 variable.assign(value)
         return out
+
+
+def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: tuple[Any, ...]) -> dict[str, str]:
+    """Returns each argument of a trace as `describe` shows it, by its name, and what else a trace depends on."""
+    given = dict(kwargs)
+    try:
+        given = dict(inspect.signature(function).bind_partial(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        given |= {f"argument {i}": arg for i, arg in enumerate(args)}
+    leaves = [(name + jax.tree_util.keystr(path), leaf) for name, arg in given.items() for path, leaf in _paths(arg)]
+    training, autocast = context
+    surroundings = {} if training is None else {"training": repr(training)}
+    surroundings |= {} if autocast is None else {"the dtype of weights": autocast.name}
+    return surroundings | {name: describe(leaf) for name, leaf in leaves}
+
+
+def _paths(value: Any) -> list[tuple[Any, Any]]:
+    return jax.tree_util.tree_flatten_with_path(value)[0]
+
+
+def _listed(given: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in given.items())
 
 
 def _call_method(bound: Compiled, instance: Any, *args: Any, **kwargs: Any) -> Any:
@@ -312,7 +364,8 @@ def value_and_grad(
         def pure(values: Any, *args: Any) -> tuple[Any, Any]:
             put_masks(jax.tree.leaves(args), masks)
             frame = Frame(zip(targets, values, strict=True) if targets else ())
-            out, wrote, new = run_in_frame(frame, function, *args, **kwargs)
+            with events.reason("gradient"):
+                out, wrote, new = run_in_frame(frame, function, *args, **kwargs)
             written[:] = wrote
             value, aux = out if has_aux else (out, None)
             return value, (aux, masks_of(jax.tree.leaves(aux)), new)

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+import lamina.core.events as events
 from lamina.core.frame import Frame
 from lamina.core.symbolic import Shape, Size, SymbolicTensor, is_tensor
 
@@ -91,7 +92,8 @@ def abstract_call(
             with Frame():
                 return _arrays_only(function(*full_args, **full_kwargs))
 
-        return jax.eval_shape(traced, specs)
+        with events.reason("shapes"), events.attempt():
+            return jax.eval_shape(traced, specs)
 
     if all(isinstance(size, int) for tensor in tensors for size in tensor.shape):
         return run(lambda size, _: size)
@@ -144,7 +146,7 @@ def _measure(run: Callable[[], Any], attempt: Attempt) -> tuple[Any, list[Any]]:
     _asked.log = log
     outputs = None
     try:
-        with attempt():
+        with events.attempt(), attempt():
             outputs = run()
             raise _Measured
     except _Measured:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import lamina.constraints as constraints
+import lamina.core.events as events
 import lamina.initializers as initializers
 import lamina.regularizers as regularizers
 from lamina.core.dtypes import is_floating
@@ -89,6 +90,9 @@ class Weighted(Module):
         )
         variable.adopt(self)
         self._unassigned.append(variable)
+        if events.listeners:
+            given = f"{dtype.name}{show_shape(sizes)} from {type(initializer).__name__}"
+            events.note("weight", "weight", subject=variable, given=given)
         return variable
 
     def _owned(self) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import lamina.core.events as events
 from lamina.core.control import fori_loop
 from lamina.core.errors import describe
 from lamina.core.frame import Transaction
@@ -54,7 +55,9 @@ class CompiledLoop:
 
     def __init__(self, step: Callable[[Any], Any], read: Iterable[Variable] = (), written: Iterable[Variable] = ()) -> None:
         self._names: list[str] = []
+        self._name = spoken(step)
         self.step = jit(_in_order(step, self._names))
+        self.step.reason = self._name
         self.step.expect(list(read), list(written))
         self._read: list[Variable] = []
         self._written: list[Variable] = []
@@ -62,6 +65,8 @@ class CompiledLoop:
         self._paces: dict[Kind, Pace] = {}
         self._loop = jit(self._steps, static_argnames="batch_size")
         self._single = jit(self._step, static_argnames="batch_size")
+        self._loop.__name__ = f"{self.step.__name__}_loop"
+        self._loop.told = self._single.told = False
 
     def prepare(self, kind: Kind) -> None:
         """Traces the step, once for each kind of batch, to know what it reads, writes and returns."""
@@ -112,7 +117,7 @@ class CompiledLoop:
         # A program that fails while it runs takes along what it was given to write over. The first time it gets copies.
         before = [] if pace.begun else [(variable, variable._value) for variable in self._written]
         try:
-            with uninterrupted():
+            with uninterrupted(), events.run(self._name, block.steps):
                 if pace.alone:
                     for step in range(block.steps):
                         logs = self._single(arrays, order, np.int32(block.offset + step * size), batch_size=size)
@@ -129,7 +134,7 @@ class CompiledLoop:
 
     def batch(self, batch: Any) -> dict[str, Any]:
         """Runs one step on one batch and returns its logs."""
-        with uninterrupted():
+        with uninterrupted(), events.run(self._name):
             logs = jax.block_until_ready(self.step(batch))
         return {name: logs[name] for name in self._names}
 
@@ -142,7 +147,7 @@ class PythonLoop:
     """
 
     def __init__(self, step: Callable[[Any], Any]) -> None:
-        self.step = step
+        self.step = explained(step)
 
     def run(self, blocks: Iterable[Block], watch: Watch) -> tuple[dict[str, Any], int]:
         """Runs a pass; returns the logs of its last step and how many steps it had."""
@@ -173,12 +178,29 @@ class PythonLoop:
         return logs
 
 
+def spoken(step: Callable[..., Any]) -> str:
+    """Returns the name of a step as people say it: "train step"."""
+    return getattr(step, "__name__", "step").replace("_", " ")
+
+
+def explained(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Returns the step, saying that it is why layers are called inside."""
+    why = spoken(step)
+
+    @functools.wraps(step)
+    def told(data: Any) -> Any:
+        with events.reason(why):
+            return step(data)
+
+    return told
+
+
 def _in_order(step: Callable[[Any], Any], names: list[str]) -> Callable[[Any], Any]:
     """Returns the step, noting in which order it names its logs: JAX sorts the keys of dicts."""
 
     @functools.wraps(step)
-    def noting(batch: Any) -> Any:
-        logs = _checked(step(batch))
+    def noting(data: Any) -> Any:
+        logs = _checked(step(data))
         names[:] = list(logs)
         return logs
 

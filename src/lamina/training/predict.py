@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import lamina.core.events as events
 from lamina.core.control import fori_loop
 from lamina.core.lift import jit, touched_by
 from lamina.core.variable import Array, Variable
 from lamina.training.block import Block, Kind, in_order, kind_of
 from lamina.training.data import ArrayData, BatchData
 from lamina.training.interrupt import uninterrupted
-from lamina.training.loop import Watch
+from lamina.training.loop import Watch, explained, spoken
 
 _PIECE_BYTES = 2**25
 _PIECE_STEPS = 1024
@@ -24,12 +25,17 @@ class CompiledOutputs:
 
     Args:
         step: takes a batch and returns outputs.
+        read: variables that it is expected to read.
     """
 
-    def __init__(self, step: Callable[[Any], Any]) -> None:
+    def __init__(self, step: Callable[[Any], Any], read: Sequence[Variable] = ()) -> None:
+        self._name = spoken(step)
         self.step = jit(step)
+        self.step.reason = self._name
         self._known: dict[Kind, tuple[Any, list[Variable]]] = {}
+        self.step.expect(read, ())
         self._loop = jit(self._steps, static_argnames=("batch_size", "capacity"))
+        self._loop.__name__, self._loop.told = f"{self.step.__name__}_loop", False
 
     def _steps(self, arrays: Any, count: Array, batch_size: int, capacity: int) -> Any:
         """`count` steps on the samples as they lie; the outputs of each, one behind the other."""
@@ -65,7 +71,7 @@ class CompiledOutputs:
 
     def batch(self, batch: Any) -> Any:
         """Returns the outputs for one batch, as NumPy arrays."""
-        with uninterrupted():
+        with uninterrupted(), events.run(self._name):
             outputs = self.step(batch)
         return jax.tree.map(np.asarray, outputs)
 
@@ -75,7 +81,7 @@ class CompiledOutputs:
             self._known[block.kind] = outputs, written
             self._loop.expect(read, written)
         capacity = len(jax.tree.leaves(block.arrays)[0]) // block.batch_size
-        with uninterrupted():
+        with uninterrupted(), events.run(self._name, block.steps):
             outputs = self._loop(block.arrays, np.int32(block.steps), batch_size=block.batch_size, capacity=capacity)
         return jax.tree.map(lambda leaf: _joined(np.asarray(leaf)[: block.steps]), outputs)
 
@@ -88,7 +94,7 @@ class PythonOutputs:
     """
 
     def __init__(self, step: Callable[[Any], Any]) -> None:
-        self.step = step
+        self.step = explained(step)
 
     def run(self, blocks: Iterable[Block], watch: Watch) -> tuple[list[Any], int]:
         """Runs a pass; returns the outputs of its batches, as NumPy arrays, and how many steps it had."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import jax
 
+import lamina.core.events as events
 import lamina.training.fit as passes
 from lamina.callbacks.callback import CallbackList
 from lamina.callbacks.history import History
@@ -23,13 +24,14 @@ from lamina.training.predict import CompiledOutputs, PythonOutputs, pieces
 class Trainer(Learner):
     """A learner that goes through data: `fit`, `evaluate`, `predict`, and the batch methods."""
 
-    _untracked: ClassVar[frozenset[str]] = Learner._untracked | {"_loops", "_trained"}
+    _untracked: ClassVar[frozenset[str]] = Learner._untracked | {"_loops", "_trained", "_anew"}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.stop_training = False
         self.history: History | None = None
         self._loops: dict[str, Any] = {}
+        self._anew: dict[str, str] = {}  # why there is a new loop, by kind
         self._trained: list[Variable] = []
 
     @property
@@ -43,6 +45,7 @@ class Trainer(Learner):
 
     # --- passes over data --------------------------------------------------------------------------------------------
 
+    @events.task
     def fit(
         self,
         x: Any = None,
@@ -128,6 +131,7 @@ class Trainer(Learner):
                 validation.close()
         return self.history
 
+    @events.task
     def evaluate(
         self,
         x: Any = None,
@@ -153,6 +157,7 @@ class Trainer(Learner):
         finally:
             feed.close()
 
+    @events.task
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
     ) -> Any:
@@ -162,6 +167,7 @@ class Trainer(Learner):
         group = self._callbacks(callbacks, verbose)
         return passes.predict(self, pieces(data, steps), steps or data.steps, callbacks=group, verbose=verbose)
 
+    @events.task
     def train_on_batch(
         self,
         x: Any,
@@ -174,11 +180,13 @@ class Trainer(Learner):
         self._check_compiled("train_on_batch")
         return _values(self._on_batch("train", x, y, sample_weight, class_weight), return_dict)
 
+    @events.task
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluates one batch; returns its loss and metrics, as `evaluate` does."""
         self._check_compiled("test_on_batch")
         return _values(self._on_batch("test", x, y, sample_weight), return_dict)
 
+    @events.task
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch, as NumPy arrays."""
         data = _one_batch(x)
@@ -196,9 +204,13 @@ class Trainer(Learner):
     def loop(self, kind: str) -> Any:
         """Returns what runs the steps of a kind: "train", "test" or "predict"."""
         if self._loops.get("objective") is not self._objective:  # it has been compiled anew
+            again = len(self._loops) > 1
+            self._anew = dict.fromkeys(self._loops, "compile() was called again") if again else {}
             self._loops = {"objective": self._objective}
         if kind not in self._loops:
-            self._loops[kind] = self._new_loop(kind)
+            loop = self._loops[kind] = self._new_loop(kind)
+            if isinstance(loop, (CompiledLoop, CompiledOutputs)):
+                loop.step.new_because = self._anew.get(kind, loop.step.new_because)
         return self._loops[kind]
 
     def _new_loop(self, kind: str) -> Any:
@@ -206,7 +218,7 @@ class Trainer(Learner):
         step: Callable[[Any], Any] = getattr(self, f"{kind}_step")
         plain = self.run_eagerly or self.dynamic
         if kind == "predict":
-            return PythonOutputs(step) if plain else CompiledOutputs(step)
+            return PythonOutputs(step) if plain else CompiledOutputs(step, () if self._overrides(kind) else self.weights)
         return PythonLoop(step) if plain else CompiledLoop(step, *self._touched(kind))
 
     def _touched(self, kind: str) -> tuple[list[Variable], list[Variable]]:
@@ -250,7 +262,8 @@ class Trainer(Learner):
                 if unmatched and outputs is not None:
                     self._objective.build(outputs, None if self.dynamic else self.output_names)
         if kind == "train" and self._trained != (trained := self.trainable_weights):
-            self._loops.pop("train", None)
+            if self._loops.pop("train", None) is not None:
+                self._anew["train"] = "which weights are trained has changed"
             self._trained = trained
         if kind != "predict" and self._objective.built:
             data.check(lambda batch: self._objective.check(unpack(batch)[1]))

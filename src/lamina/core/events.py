@@ -1,0 +1,251 @@
+"""What happens and why, told to whoever watches: see `lamina.watch`.
+
+The places where something happens (a layer is made, built, called; a function is traced, compiled, run) say so here. While nobody
+watches, `listeners` is empty, and all that such a place does is look.
+"""
+
+import contextlib
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from lamina.core.errors import user_line
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+FOUND = "/jax/compilation_cache/cache_hits"
+
+
+@dataclass(eq=False)
+class Event:
+    """One thing that happened.
+
+    Attributes:
+        kind: "task" (a `fit`, an `evaluate`, ...), "construct", "build", "weight", "call", "trace", "compile" or "run".
+        name: what a function is called; the path of a layer or weight is in `path`.
+        subject: the layer or weight that it happened to, or None.
+        reason: why a layer was called, a function traced: "eager", "shapes", "train step", "test step", "predict step", "jit",
+            "gradient".
+        because: what caused it, as a person would say it.
+        given: what it was given: shapes and dtypes, or an initializer.
+        where: the line of the user's own code, `file:line, in function`.
+        start: when it began, in seconds of `time.perf_counter`.
+        seconds: how long it took, with all that happened inside; None while it lasts.
+        steps: how many steps a program ran.
+        failed: the error that ended it, or "".
+        failed_at: the line of the user's own code nearest to where that was raised.
+        undone: whether it was an attempt whose results were thrown away.
+        parent: the event inside which it happened, or None.
+        thread: the name of its thread.
+    """
+
+    kind: str
+    name: str = ""
+    subject: Any = None
+    reason: str = ""
+    because: str = ""
+    given: str = ""
+    where: str | None = None
+    start: float = 0.0
+    seconds: float | None = None
+    steps: int = 1
+    failed: str = ""
+    failed_at: str = ""
+    undone: bool = False
+    parent: "Event | None" = field(default=None, repr=False)
+    thread: str = ""
+
+    @property
+    def path(self) -> str:
+        """The path of the layer or weight, as it is now; of other events, the name."""
+        return self.name if self.subject is None else str(self.subject.path)
+
+
+class Listener:
+    """Takes events down, in the order in which they begin.
+
+    Args:
+        limit: how many to keep.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.events: list[Event] = []
+        self.limit = limit
+        self.left_out = 0
+
+    def take(self, event: Event) -> None:
+        """Takes an event down, or counts it, where there are too many."""
+        if len(self.events) < self.limit:
+            self.events.append(event)
+        else:
+            self.left_out += 1
+
+
+listeners: list[Listener] = []
+FIRST_CALLS = {
+    "eager": "on data",
+    "shapes": "on shapes alone",
+    "train step": "in a train step",
+    "test step": "in a test step",
+    "predict step": "in a predict step",
+    "jit": "in compiled code",
+    "gradient": "in a gradient",
+}
+
+
+class _Now(threading.local):
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.inside: Event | None = None
+        self.found = False
+        self.attempt: list[Event] | None = None
+
+
+_now = _Now()
+
+
+# --- why ---------------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def reason(why: str) -> Iterator[None]:
+    """Says why layers are called inside. A run for shapes is always that; a step is one whoever compiles it."""
+    before = _now.reason
+    if before is None or why == "shapes" or (before != "shapes" and why.endswith("step")):
+        _now.reason = why
+    try:
+        yield
+    finally:
+        _now.reason = before
+
+
+def why_called(arguments: Any, traced: bool) -> str:
+    """Returns why a layer is being called.
+
+    Args:
+        arguments: what it is called with.
+        traced: whether a trace is running.
+    """
+    if _now.reason is not None:
+        return _now.reason
+    if not traced:
+        return "eager"
+    kinds = {type(leaf).__name__ for leaf in jax.tree.leaves(arguments) if isinstance(leaf, jax.core.Tracer)}
+    return "gradient" if any("JVP" in kind or "Linearize" in kind for kind in kinds) else "jit"
+
+
+def current_reason() -> str:
+    """Returns why what is being traced is traced."""
+    return _now.reason or "jit"
+
+
+# --- what --------------------------------------------------------------------------------------------------------------
+
+
+def _begin(event: Event) -> Event:
+    event.parent, event.start, event.thread = _now.inside, time.perf_counter(), threading.current_thread().name
+    if event.where is None:
+        event.where = user_line()
+    for listener in listeners:
+        listener.take(event)
+    if _now.attempt is not None:
+        _now.attempt.append(event)
+    return event
+
+
+def note(kind: str, name: str = "", **fields: Any) -> None:
+    """Tells of something that takes no time."""
+    if listeners:
+        _begin(Event(kind, name, seconds=0.0, **fields))
+
+
+@contextlib.contextmanager
+def happening(kind: str, name: str = "", **fields: Any) -> Iterator[None]:
+    """Tells of what happens in the block: that it begins, how long it takes, and whether it fails."""
+    if not listeners:
+        yield
+        return
+    event = _begin(Event(kind, name, **fields))
+    _now.inside = event
+    try:
+        yield
+    except BaseException as error:
+        event.failed = sentence(error)
+        event.failed_at = user_line(error) or ""
+        raise
+    finally:
+        event.seconds = time.perf_counter() - event.start
+        _now.inside = event.parent
+
+
+def sentence(error: BaseException) -> str:
+    """Returns the type of an error and the first line of what it says."""
+    message = str(error).strip().split("\n")[0]
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+@contextlib.contextmanager
+def attempt() -> Iterator[None]:
+    """Marks what happens in the block as undone if the block raises."""
+    before = _now.attempt
+    tried: list[Event] = []
+    _now.attempt = tried
+    try:
+        yield
+    except BaseException:
+        for event in tried:
+            event.undone = True
+        raise
+    finally:
+        _now.attempt = before
+        if before is not None:
+            before.extend(tried)
+
+
+def run(name: str, steps: int = 1) -> contextlib.AbstractContextManager[None]:
+    """Tells of a run of a compiled program. A program inside another's run is part of that."""
+    if not listeners or (_now.inside is not None and _now.inside.kind == "run"):
+        return contextlib.nullcontext()
+    return happening("run", name, steps=steps)
+
+
+def task(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a method tell of its runs, as what caused all that happens inside: `fit`, `evaluate`, ..."""
+
+    @functools.wraps(function)
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not listeners:
+            return function(self, *args, **kwargs)
+        with happening("task", function.__name__, subject=self):
+            return function(self, *args, **kwargs)
+
+    return told
+
+
+# --- what JAX tells ----------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def listen_to_compiler() -> None:
+    """Takes down what JAX compiles, from now on."""
+    jax.monitoring.register_event_listener(_on_event)
+    jax.monitoring.register_event_duration_secs_listener(_on_duration)
+
+
+def _on_event(event: str, **_: Any) -> None:
+    if event == FOUND:
+        _now.found = True
+
+
+def _on_duration(event: str, duration_secs: float, **about: Any) -> None:
+    if event != COMPILED:
+        return
+    found, _now.found = _now.found, False
+    if listeners:
+        name = str(about.get("fun_name", "a program")).removeprefix("jit(").removesuffix(")")
+        because = "found among the programs kept on disk" if found else "there was no such program yet"
+        _begin(Event("compile", name, because=because, seconds=duration_secs)).start -= duration_secs
