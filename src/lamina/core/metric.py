@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -39,7 +40,7 @@ class Metric(Module, family="metrics"):
     def reset_state(self) -> None:
         """Forgets what it has seen: its variables become zero."""
         for variable in self.variables:
-            variable.assign(np.zeros(variable.shape, variable.dtype))
+            variable.assign(jax.device_put(np.zeros(variable.shape, variable.dtype)))  # jnp.zeros would compile a program
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Takes a batch in and returns the value so far."""

@@ -50,7 +50,7 @@ class LossMeans(Metric):
 
     def reset_state(self) -> None:
         """Forgets what it has seen."""
-        self.sums.assign(np.zeros(self.sums.shape, self.sums.dtype))
+        self.sums.assign(jax.device_put(np.zeros(self.sums.shape, self.sums.dtype)))
 
     def result(self) -> dict[str, Array]:
         """Returns the means so far by name; 0 before any."""
