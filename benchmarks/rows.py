@@ -15,6 +15,7 @@ class Row:
         scale: units in one second, or in one byte.
         function: what the program is asked for, and its arguments; none where a new process is what is measured.
         per: by how much the time of one run is divided.
+        only: the one peer that can do it, if it is not for all.
     """
 
     title: str
@@ -22,10 +23,12 @@ class Row:
     scale: float
     function: tuple[str | int, ...] = ()
     per: int = 1
+    only: str | None = None
 
 
 ROWS = {
     "wide_and_deep": Row("wide & deep, an epoch of 363 steps with validation", "ms", 1e3, ("wide_and_deep",)),
+    "watched": Row("the same, inside `lamina.watch()`", "ms", 1e3, ("watched",), only="lamina"),
     "lenet_32": Row("LeNet-5, batch 32, a training step", "ms", 1e3, ("lenet", 32), data.DIGITS // 32),
     "lenet_128": Row("LeNet-5, batch 128, a training step", "ms", 1e3, ("lenet", 128), data.DIGITS // 128),
     "transformer": Row("transformer, batch 32, a training step", "ms", 1e3, ("transformer",), data.SENTENCES // data.BATCH),

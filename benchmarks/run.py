@@ -63,7 +63,8 @@ class Benchmark:
             self._keep(name, peer, self._worker(peer).ask(MEASURE_LIMIT, "measure"))
 
         for peer in self.peers:
-            self._try((name,), peer, prepare)
+            if ROWS[name].only in (None, peer):
+                self._try((name,), peer, prepare)
         self._rounds((name,), ready, measure)
         for peer in ready:
             if self.workers[peer].alive:

@@ -25,6 +25,16 @@ def wide_and_deep() -> Run:
     return run
 
 
+def watched() -> Run:
+    plain = wide_and_deep()
+
+    def run(count: int) -> float:
+        with keras.watch():
+            return plain(count)
+
+    return run
+
+
 def lenet(batch: int) -> Run:
     from programs.models.lenet import lenet
 
