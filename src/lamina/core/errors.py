@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import functools
+import re
 import sys
 import traceback
 import warnings
@@ -16,6 +17,8 @@ import numpy as np
 
 _INTERNAL = (str(Path(__file__).resolve().parent.parent), str(Path(jax.__file__).resolve().parent))
 _PASSED_OVER = (*_INTERNAL, contextlib.__file__, functools.__file__, "<")
+
+UNNAMED = re.compile(r"\b_(batch|axis\d+)\b")  # in expressions of symbolic sizes: an unknown size that has no name
 
 
 class StateError(RuntimeError):
@@ -109,5 +112,5 @@ def show_shape(shape: Iterable[Any]) -> str:
     >>> show_shape((None, "time", 3))
     '(None, time, 3)'
     """
-    sizes = [str(size) for size in shape]
+    sizes = ["None" if UNNAMED.search(text) else text for text in map(str, shape)]
     return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"

@@ -7,7 +7,6 @@ two stand-in sizes in turn tell which sizes depend on them, and nothing is ever 
 import contextlib
 import functools
 import operator
-import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 import lamina.core.events as events
+from lamina.core.errors import UNNAMED
 from lamina.core.frame import Frame
 from lamina.core.symbolic import Shape, Size, SymbolicTensor, is_tensor
 
@@ -56,7 +56,7 @@ def _public_size(size: Any) -> Size:
         text = str(size)
     except Exception:  # jax's own error for a symbolic size that has no constant value
         text = str(size)
-    return None if re.search(r"\b_(batch|axis\d+)\b", text) else text
+    return None if UNNAMED.search(text) else text
 
 
 Attempt = Callable[[], contextlib.AbstractContextManager[Any]]
