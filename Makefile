@@ -17,7 +17,7 @@ test-slow: $(READY)
 # Data from other libraries: PyTorch, TensorFlow, Hugging Face datasets and grain, which this installs, too.
 test-loaders: $(READY)
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[loaders]"
-	$(BIN)/pytest -m loaders tests/training/test_loaders.py
+	$(BIN)/pytest -m loaders tests
 
 # Layout, lint and types: all three speak before any of them fails the target.
 check: $(READY)

@@ -64,6 +64,8 @@ def cast_input(value: Any, dtype: np.dtype | None) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (np.ndarray, np.generic)):
+        if value.dtype.kind in "USOT":
+            return value  # strings stay on the host
         return jnp.asarray(value, dtype if jnp.issubdtype(value.dtype, jnp.floating) else None)
     if isinstance(value, Variable):
         return cast_input(value.value, dtype)

@@ -37,6 +37,11 @@ class SymbolicTensor:
 
     def __init__(self, shape: Sequence[Size], dtype: Any = "float32", name: str | None = None, node: "Node | None" = None):
         self.shape: Shape = tuple(shape)
+        if isinstance(dtype, str) and dtype in ("string", "str", "object"):
+            raise TypeError(
+                "A model computes with numbers, so its inputs cannot be strings. Turn them into numbers before the model sees "
+                "them, for example by lamina.layers.TextVectorization or StringLookup."
+            )
         self.dtype = jnp.dtype(dtype)
         self.name = name or f"tensor_{next(_names)}"
         self.node = node

@@ -110,7 +110,7 @@ class Normalization(Layer):
         if self.given is not None:
             raise ValueError(f"The layer {self.path!r} was given its mean and variance, so it cannot adapt to data.")
         count, mean, squares = 0, np.float64(0), np.float64(0)
-        for batch in _batches(data):
+        for batch in batches_in(data):
             if not self.built:
                 self.build((None, *batch.shape[1:]) if 0 not in axes_in(batch.shape, self.axis, self) else batch.shape)
             if self.input_spec.mismatch(batch):
@@ -139,7 +139,7 @@ class Normalization(Layer):
         return {**super().get_config(), "mean": mean, "variance": variance}
 
 
-def _batches(data: Any) -> Iterator[np.ndarray]:
+def batches_in(data: Any) -> Iterator[np.ndarray]:
     """Yields the arrays in data, in float64."""
     if hasattr(data, "shape"):
         data = (data,)

@@ -58,7 +58,9 @@ def _array(value: Any) -> Any:
     else:
         array = np.asanyarray(value)  # keeps a memory map what it is
     if array.ndim == 0 or array.dtype.kind in "OUSM":
-        raise TypeError(f"Data must be arrays of numbers whose first axis is the samples, not {describe(value)}.")
+        text = array.dtype.kind in "US" or (array.size and isinstance(array.flat[0], (str, bytes)))
+        hint = " Turn strings into numbers first, for example by lamina.layers.TextVectorization or StringLookup." if text else ""
+        raise TypeError(f"Data must be arrays of numbers whose first axis is the samples, not {describe(value)}.{hint}")
     return array
 
 
