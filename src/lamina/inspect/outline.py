@@ -1,18 +1,31 @@
 """The outline of a model: its parts, how they nest, and what feeds what. Summaries and pictures are made from it."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
 from lamina.core.layer import Layer
-from lamina.core.symbolic import Node
+from lamina.core.symbolic import Node, SymbolicTensor, symbolic_leaves
 from lamina.core.variable import Variable
 from lamina.inspect.outputs import Outputs, show_spec
 from lamina.models.functional import Functional
 from lamina.models.sequential import Sequential
+
+
+class Feed(NamedTuple):
+    """What gives a part one of its inputs.
+
+    Attributes:
+        source: the part that gives it.
+        which: the call and the output of that part, where it has several: "[1]".
+        output: the number of the output.
+    """
+
+    source: "Part"
+    which: str = ""
+    output: int = 0
 
 
 @dataclass(eq=False)
@@ -24,18 +37,24 @@ class Part:
         kind: its class, or "function".
         subject: the layer or the variable; the call of a function.
         gives: the outputs of its calls, as shapes and dtypes, those that differ; nothing where they are not known.
-        feeds: what gives it its inputs, in order: a part, and which of its calls and outputs, where there are several.
+        takes: the inputs of its calls, likewise, where what surrounds it is a graph.
+        feeds: what gives it these.
         parts: what it is made of.
         is_graph: whether it is known how its parts are connected.
+        starts: the parts that take its inputs, in order, where it is a graph.
+        ends: the parts that give its outputs, and which of theirs.
     """
 
     name: str
     kind: str
     subject: Any
     gives: list[Any] = field(default_factory=list)
-    feeds: "list[tuple[Part, str]]" = field(default_factory=list)
+    takes: list[Any] = field(default_factory=list)
+    feeds: list[Feed] = field(default_factory=list)
     parts: "list[Part]" = field(default_factory=list)
     is_graph: bool = False
+    starts: "list[Part]" = field(default_factory=list)
+    ends: list[Feed] = field(default_factory=list)
 
     @property
     def shape(self) -> str:
@@ -58,7 +77,7 @@ class Part:
     def is_chain(self) -> bool:
         """Whether each part has its inputs from the one before it alone."""
         before = [None, *self.parts]
-        return all(part.feeds == ([] if last is None else [(last, "")]) for last, part in zip(before, self.parts, strict=False))
+        return all(part.feeds == ([] if last is None else [Feed(last)]) for last, part in zip(before, self.parts, strict=False))
 
     @property
     def trained(self) -> str:
@@ -69,12 +88,6 @@ class Part:
             return "yes" if self.subject.trainable else "no"
         marks = {layer.trainable for layer in self.subject.flatten_layers() if layer.own_variables()}
         return "partly" if len(marks) > 1 else "yes" if marks == {True} else "no"
-
-    def __iter__(self) -> "Iterator[Part]":
-        """Its parts, and theirs, each before its own."""
-        for part in self.parts:
-            yield part
-            yield from part
 
 
 def outline(model: Layer) -> tuple[Part, str]:
@@ -120,23 +133,30 @@ def _part(name: str, subject: Any, outputs: Outputs, above: tuple[Layer, ...]) -
         return part
     part.gives, above = outputs.of(subject), (*above, subject)
     if isinstance(subject, Functional):
-        part.parts, part.is_graph = _graph(subject, outputs, above), True
+        _fill_graph(part, subject, outputs, above)
     elif isinstance(subject, Sequential):
-        part.parts, part.is_graph = [_part(layer.name, layer, outputs, above) for layer in subject.layers], True
-        for before, after in zip(part.parts, part.parts[1:], strict=False):
-            after.feeds = [(before, "")]
+        _fill_chain(part, subject, outputs, above)
     elif subject.sublayers() or len(above) == 1:
         held = {step: child for step, child in subject.children().items() if isinstance(child, (Layer, Variable))}
         part.parts = [_part(step, child, outputs, above) for step, child in held.items() if child not in above]
     return part
 
 
-def _graph(model: Functional, outputs: Outputs, above: tuple[Layer, ...]) -> list[Part]:
-    """Returns the parts of a functional model, in order, with what feeds them."""
-    callees = [*model.callees()]
-    callees += [layer for layer in model.layers if layer not in callees]
-    parts: dict[Any, Part] = {}
+def _fill_chain(part: Part, model: Sequential, outputs: Outputs, above: tuple[Layer, ...]) -> None:
+    """Gives a Sequential its parts, each fed by the one before."""
+    part.is_graph, part.parts = True, [_part(layer.name, layer, outputs, above) for layer in model.layers]
+    for before, after in itertools.pairwise(part.parts):
+        after.feeds, after.takes = [Feed(before)], before.gives[:1]
+    if part.parts:
+        part.starts, part.ends = part.parts[:1], [Feed(part.parts[-1])]
+        part.parts[0].takes = model._tensors[:1]
+
+
+def _fill_graph(part: Part, model: Functional, outputs: Outputs, above: tuple[Layer, ...]) -> None:
+    """Gives a functional model its parts, with what feeds them."""
+    callees = list(dict.fromkeys([*model.callees(), *model.layers]))
     taken = {layer.name for layer in model.layers}
+    parts: dict[Any, Part] = {}
     for callee in callees:
         name = callee.name if isinstance(callee, Layer) else _unused(_called(callee.function), taken)
         parts[callee] = _part(name, callee, outputs, above)
@@ -144,18 +164,22 @@ def _graph(model: Functional, outputs: Outputs, above: tuple[Layer, ...]) -> lis
     for node in model._calls:
         calls.setdefault(_callee(node), []).append(node)
     starts = dict(zip(model.inputs, jax.tree.leaves(model._starts), strict=True))
+
+    def feed(tensor: SymbolicTensor) -> Feed:
+        if tensor in starts:
+            return Feed(parts[starts[tensor]])
+        node: Any = tensor.node
+        given, among = symbolic_leaves(node.outputs), calls[_callee(node)]
+        call = f"[{among.index(node)}]" if len(among) > 1 else ""
+        output = next(i for i, other in enumerate(given) if other is tensor)
+        return Feed(parts[_callee(node)], call + (f"[{output}]" if len(given) > 1 or call else ""), output)
+
     for node in model._calls:
-        for tensor in node.inputs:
-            if tensor in starts:
-                feed = (parts[starts[tensor]], "")
-            else:
-                source = tensor.node
-                given, among = jax.tree.leaves(source.outputs), calls[_callee(source)]  # type: ignore[union-attr]
-                index = f"[{among.index(source)}]" if len(among) > 1 else ""  # type: ignore[arg-type]
-                which = next(i for i, output in enumerate(given) if output is tensor)
-                feed = (parts[_callee(source)], index + (f"[{which}]" if len(given) > 1 or index else ""))
-            parts[_callee(node)].feeds.append(feed)
-    return list(parts.values())
+        fed = parts[_callee(node)]
+        fed.takes += node.inputs
+        fed.feeds += [feed(tensor) for tensor in node.inputs]
+    part.is_graph, part.parts = True, list(parts.values())
+    part.starts, part.ends = [parts[start] for start in starts.values()], [feed(tensor) for tensor in model.outputs]
 
 
 def _callee(call: Any) -> Any:

@@ -177,7 +177,7 @@ _CELLS: dict[str, Callable[[Part], str]] = {
     "Output shape": _shape,
     "Params": lambda part: f"{sum(weight.size for weight in part.weights):,}",
     "Size": lambda part: show_size(bytes_of(part.weights)),
-    "Connected to": lambda part: "\n".join(f"{source.name}{which}" for source, which in part.feeds),
+    "Connected to": lambda part: "\n".join(f"{feed.source.name}{feed.which}" for feed in part.feeds),
     "Trainable": lambda part: part.trained,
 }
 
