@@ -16,6 +16,7 @@ from lamina import (
     optimizers,
     random,
     regularizers,
+    utils,
 )
 from lamina.core.control import cond, custom_gradient, fori_loop, map, remat, scan, switch, vmap, while_loop
 from lamina.core.dtypes import DTypePolicy, dtype_policy, set_dtype_policy
@@ -67,6 +68,7 @@ __all__ = [
     "scan",
     "set_dtype_policy",
     "switch",
+    "utils",
     "value_and_grad",
     "vmap",
     "watch",

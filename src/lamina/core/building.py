@@ -8,7 +8,7 @@ import jax
 
 from lamina.core.calls import CallSignature, call_signature, undo_on_error
 from lamina.core.frame import Transaction, concrete
-from lamina.core.shapes import public_shape
+from lamina.core.shapes import ShapeSpec, public_shape, settled
 
 
 def build_once(build: Callable[..., None]) -> Callable[..., None]:
@@ -50,6 +50,15 @@ def shapes_of(args: tuple[Any, ...], kwargs: dict[str, Any], signature: CallSign
         for name, value in named
         if (leaves := jax.tree.leaves(value)) and all(hasattr(leaf, "shape") for leaf in leaves)
     }
+
+
+def specs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Returns the arguments of a call with arrays as their shapes and dtypes."""
+    leaves, tree = jax.tree.flatten((args, kwargs))
+    arrays = [leaf for leaf in leaves if hasattr(leaf, "shape") and hasattr(leaf, "dtype")]
+    shapes = iter(settled([public_shape(array.shape) for array in arrays]))
+    specs = [ShapeSpec(next(shapes), leaf.dtype) if hasattr(leaf, "shape") and hasattr(leaf, "dtype") else leaf for leaf in leaves]
+    return jax.tree.unflatten(tree, specs)
 
 
 def shapes_for(build: Callable[..., None], shapes: dict[str, Any]) -> list[Any]:

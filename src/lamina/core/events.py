@@ -32,6 +32,7 @@ class Event:
             "gradient".
         because: what caused it, as a person would say it.
         given: what it was given: shapes and dtypes, or an initializer.
+        gave: what a call returned, as shapes and dtypes.
         where: the line of the user's own code, `file:line, in function`.
         start: when it began, in seconds of `time.perf_counter`.
         seconds: how long it took, with all that happened inside; None while it lasts.
@@ -49,6 +50,7 @@ class Event:
     reason: str = ""
     because: str = ""
     given: str = ""
+    gave: Any = None
     where: str | None = None
     start: float = 0.0
     seconds: float | None = None
@@ -164,15 +166,15 @@ def note(kind: str, name: str = "", **fields: Any) -> None:
 
 
 @contextlib.contextmanager
-def happening(kind: str, name: str = "", **fields: Any) -> Iterator[None]:
+def happening(kind: str, name: str = "", **fields: Any) -> Iterator[Event]:
     """Tells of what happens in the block: that it begins, how long it takes, and whether it fails."""
+    event = Event(kind, name, **fields)
     if not listeners:
-        yield
+        yield event
         return
-    event = _begin(Event(kind, name, **fields))
-    _now.inside = event
+    _now.inside = _begin(event)
     try:
-        yield
+        yield event
     except BaseException as error:
         event.failed = sentence(error)
         event.failed_at = user_line(error) or ""
@@ -206,7 +208,7 @@ def attempt() -> Iterator[None]:
             before.extend(tried)
 
 
-def run(name: str, steps: int = 1) -> contextlib.AbstractContextManager[None]:
+def run(name: str, steps: int = 1) -> contextlib.AbstractContextManager[Any]:
     """Tells of a run of a compiled program. A program inside another's run is part of that."""
     if not listeners or (_now.inside is not None and _now.inside.kind == "run"):
         return contextlib.nullcontext()

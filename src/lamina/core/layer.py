@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 import lamina.regularizers as regularizers
 from lamina.core import dtypes, events
-from lamina.core.building import build_once, shapes_for, shapes_of
+from lamina.core.building import build_once, shapes_for, shapes_of, specs_of
 from lamina.core.calls import (
     CallSignature,
     call_signature,
@@ -84,8 +84,9 @@ class Layer(Contributing, family="layers"):
     _building: bool
     _nodes: list[Node]
     _unassigned: list[Variable]
-    _built_with: tuple[str, str | None] | None
-    _untracked = Contributing._untracked | {"_nodes", "_unassigned", "_built_with", "input_spec"}
+    _built_with: tuple[tuple[Any, ...], str | None] | None  # the shapes, and the user's line
+    _called_with: tuple[tuple[Any, ...], dict[str, Any]] | None  # the arguments of the first call, arrays as ShapeSpecs
+    _untracked = Contributing._untracked | {"_nodes", "_unassigned", "_built_with", "_called_with", "input_spec"}
 
     # --- construction ------------------------------------------------------------------------------------------------
 
@@ -100,7 +101,8 @@ class Layer(Contributing, family="layers"):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Makes what every layer has, so that attributes can be set before `super().__init__()` is called."""
         self = super().__new__(cls, *args, **kwargs)
-        vars(self).update(built=False, _building=False, _nodes=[], _unassigned=[], _built_with=None, _call_losses=Cell())
+        vars(self).update(built=False, _building=False, _nodes=[], _unassigned=[])
+        vars(self).update(_built_with=None, _called_with=None, _call_losses=Cell())
         return self
 
     def __init__(
@@ -233,6 +235,7 @@ class Layer(Contributing, family="layers"):
         """The first call: builds the layer from the shapes of its inputs, or by the call itself."""
         self.children()  # adopts them, so that their paths are known from here on
         shapes = settled(shapes_of(args, kwargs, self._signature))
+        self._called_with = specs_of(args, kwargs)
         if self._has_build:
             if self.input_spec is not None:
                 check_inputs(self.input_spec, self._signature.first(args, kwargs), self)
@@ -265,8 +268,10 @@ class Layer(Contributing, family="layers"):
     def _told_call(self, *args: Any, **kwargs: Any) -> Any:
         """Runs `call`, and tells those who watch."""
         why = events.why_called((args, kwargs), in_trace())
-        with events.happening("call", type(self).__name__, subject=self, reason=why, given=describe_call(args, kwargs)):
-            return self.call(*args, **kwargs)
+        with events.happening("call", type(self).__name__, subject=self, reason=why, given=describe_call(args, kwargs)) as event:
+            outputs = self.call(*args, **kwargs)
+            event.gave = jax.tree.map(lambda leaf: ShapeSpec(jnp.shape(leaf), jnp.result_type(leaf)), outputs)
+            return outputs
 
     def _told_build(self, shapes: tuple[Any, ...]) -> Any:
         """Returns a context that tells those who watch of a build."""
@@ -316,12 +321,13 @@ class Layer(Contributing, family="layers"):
         if raised := user_line(error):
             note += f"\n  raised at {raised}"
         if self._built_with is not None:
-            note += f"\n  built for {self._built_with[0]} at {self._built_with[1]}"
+            shapes, where = self._built_with
+            note += f"\n  built for {', '.join(show_shapes(shape) for shape in shapes)} at {where}"
         error.add_note(note)
         error._lamina_explained = True  # type: ignore[attr-defined]
 
     def _note_built(self, shapes: tuple[Any, ...]) -> None:
-        self._built_with = (", ".join(show_shapes(shape) for shape in shapes), user_line())
+        self._built_with = (shapes, user_line())
 
     # --- properties --------------------------------------------------------------------------------------------------
 

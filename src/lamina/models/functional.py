@@ -73,9 +73,13 @@ class Functional(Connected):
         self._input, self._output = inputs, outputs
         self._calls = order_of_calls(symbolic_leaves(outputs), tensors)
         self._starts = jax.tree.map(input_layer_of, inputs)
-        starts = dict(zip(tensors, jax.tree.leaves(self._starts), strict=True))
-        self._hold(layers_in_order(symbolic_leaves(outputs), self._calls, starts))
+        self._hold([callee for callee in self.callees() if isinstance(callee, Layer)])
         self.built = True
+
+    def callees(self) -> list[Layer | Node]:
+        """Returns what its graph is made of: its layers as in `layers`, and between them the calls of functions."""
+        starts = dict(zip(self.inputs, jax.tree.leaves(self._starts), strict=True))
+        return callees_in_order(self.outputs, self._calls, starts)
 
     def _hold(self, layers: list[Layer]) -> None:
         names = [layer.name for layer in layers]
@@ -159,10 +163,12 @@ class Functional(Connected):
         return model
 
 
-def layers_in_order(outputs: list[SymbolicTensor], calls: list[Node], starts: dict[SymbolicTensor, InputLayer]) -> list[Layer]:
-    """Returns the layers of a graph in the order of Keras: by their distance from the outputs, the farthest first.
+def callees_in_order(
+    outputs: list[SymbolicTensor], calls: list[Node], starts: dict[SymbolicTensor, InputLayer]
+) -> list[Layer | Node]:
+    """Returns the layers of a graph, and its calls of functions, in the order of Keras: the farthest from the outputs first.
 
-    Layers at one distance stand in the order in which a walk back from the outputs meets them.
+    Those at one distance stand in the order in which a walk back from the outputs meets them.
 
     Args:
         outputs: where the walk starts.
@@ -189,7 +195,7 @@ def layers_in_order(outputs: list[SymbolicTensor], calls: list[Node], starts: di
         distance[callee] = max(far.get(call, 0), distance.get(callee, 0))
         for tensor in call.inputs if isinstance(call, Node) else ():
             far[source(tensor)] = max(distance[callee] + 1, far.get(source(tensor), 0))
-    return sorted((c for c in distance if isinstance(c, Layer)), key=lambda layer: (-distance[layer], met.get(layer, -1)))
+    return sorted(distance, key=lambda callee: (-distance[callee], met.get(callee, -1)))
 
 
 def _callee(call: Any) -> Any:

@@ -1,0 +1,5 @@
+"""Utilities."""
+
+from lamina.inspect.picture import plot_model
+
+__all__ = ["plot_model"]
