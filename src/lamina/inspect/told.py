@@ -197,12 +197,16 @@ def _run(events: Sequence[Event]) -> str:
 def duration(seconds: float) -> str:
     """Returns a duration as people read it.
 
-    >>> duration(0.0123), duration(75.0)
-    ('12 ms', '1 min 15 s')
+    >>> duration(0.0000123), duration(0.0123), duration(75.0)
+    ('12 µs', '12 ms', '1 min 15 s')
     """
     if seconds >= 60:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.0f} ms" if seconds >= 0.01 else f"{seconds * 1e3:.1f} ms"
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.{0 if seconds >= 0.01 else 1}f} ms"
+    return f"{seconds * 1e6:.0f} µs"
 
 
 def short(where: str) -> str:
