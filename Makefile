@@ -17,7 +17,7 @@ test-slow: $(READY)
 # Pages in a real browser: needs Chromium, as `apt-get install chromium` brings it, and installs what drives it.
 test-browser: $(READY)
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[browser]"
-	$(BIN)/pytest -m browser tests/test_pages.py
+	$(BIN)/pytest -m browser tests/test_pages.py tests/inspect/test_story_page.py
 
 # Data from other libraries: PyTorch, TensorFlow, Hugging Face datasets and grain, which this installs, too.
 test-loaders: $(READY)

@@ -3,6 +3,7 @@
 // --- the timeline: {lanes, kinds, texts, events}; an event is [start, length, row, lane, kind, text], times in microseconds
 
 const data = JSON.parse(document.getElementById('data').textContent)
+const HINT = 'Choose an event to read what it was.'
 const ROW = 20, AXIS = 24, MARGIN = 6
 
 function duration(us) {
@@ -114,7 +115,7 @@ function timeline(canvas) {
   function choose(index) {
     chosen = index
     const event = events[index]
-    about.textContent = index < 0 ? '' : `${data.texts[event[5]]} · ${duration(event[1])}, from ${duration(event[0])} on`
+    about.textContent = index < 0 ? HINT : `${data.texts[event[5]]} · ${duration(event[1])}, from ${duration(event[0])} on`
     redraw()
   }
 
@@ -152,7 +153,7 @@ function timeline(canvas) {
   for (const button of document.querySelectorAll('[data-key]')) button.addEventListener('click', () => keys[button.dataset.key]())
   window.addEventListener('resize', redraw)
   window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw)
-  draw()
+  choose(-1)
   return text => { wanted = text; redraw() }
 }
 

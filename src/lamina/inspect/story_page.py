@@ -305,7 +305,7 @@ def _scene(scene: Scene, around: str | None, shown: set[int], depth: int) -> str
     took = f' <span class="took">{duration(scene.seconds)}</span>' if scene.seconds >= NOTEWORTHY else ""
     where = f' <span class="where">{escaped(short(event.where))}</span>' if event.where and event.where != around else ""
     wrong = f' <span class="wrong">{escaped(failed)}</span>' if failed else ""
-    row = f'<span class="what"><b class="{event.kind}">{escaped(verb)}</b> {escaped(rest)}</span>{wrong}{took}{where}'
+    row = f'<span class="what"><b class="{event.kind}">{escaped(verb)}</b> {escaped(rest)}{wrong}{took}</span>{where}'
     if not scene.inside:
         return f'<li><span class="row">{row}</span></li>'
     unfolded = " open" if depth < 1 or event.failed else ""
