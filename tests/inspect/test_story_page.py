@@ -54,8 +54,11 @@ def long_story(number=200_000):
     task = Event("task", "fit", where=f"{__file__}:1, in main", start=100.0, seconds=86_400.0, thread="MainThread")
     story.take(task)
     step = 86_400.0 / number
+    made = [layers.Layer(name=f"layer_{i}") for i in range(2000)]
     for i in range(1, number):
-        call = Event("call", f"layer_{i % 5000}", reason="eager", given=f"float32({i % 7919},)", parent=task, thread="MainThread")
+        call = Event(
+            "call", "Layer", made[i % 2000], reason="eager", given=f"float32({i % 7919},)", parent=task, thread="MainThread"
+        )
         call.start, call.seconds = 100.0 + i * step, 1e-6 * (1 + i % 50)
         story.take(call)
     story.left_out = 1234
@@ -65,7 +68,7 @@ def long_story(number=200_000):
 def test_a_page_needs_nothing_else_and_has_what_the_story_has():
     story = story_of_a_fit()
     page = story_page(story)
-    assert "http://" not in page and "https://" not in page and not re.search(r"(src|href)=[\"']?(?!#|data:,)", page)
+    assert "http://" not in page and "https://" not in page and not re.search(r"(src|href)=[\"'](?!#|data:,)", page)
     text = html.unescape(re.sub(r"<[^>]*>", "", page))
     for weight in ("net/hidden/kernel", "net/hidden/bias", "net/out/kernel", "net/out/bias"):
         assert weight in text
@@ -101,7 +104,7 @@ def test_a_long_story_is_a_page_of_some_size_and_says_what_it_folds():
         "20,000 longest of 200,000 events",
         "199,699 more events, folded",
         "1,234 more events",
-        "4,000 more layers, folded",
+        "1,000 more layers, folded",
     ):
         assert said in page
 
@@ -141,7 +144,7 @@ def test_the_filter_keeps_what_holds_the_word_and_what_that_is_inside_of(browser
         everything = tab.locator(".row:visible").count()
         tab.get_by_label("Show only").fill("Net/Hidden")
         shown = tab.locator("ul.story .row:visible").all_inner_texts()
-        assert 0 < len(shown) and all("net/out" not in row for row in shown)
+        assert shown and all("net/out" not in row for row in shown)
         assert any(row.startswith("fit") for row in shown) and any("hidden/kernel" in row for row in shown)
         assert "found" in tab.locator("#matches").inner_text()
         tab.get_by_label("Show only").fill("")
@@ -158,7 +161,7 @@ def test_the_timeline_is_drawn_zooms_and_says_what_an_event_was(browser, stories
         canvas.focus()
         tab.keyboard.press("+")
         tab.wait_for_function("before => document.querySelector('canvas').toDataURL() !== before", arg=before)
-        tab.get_by_role("button", name="All").click()
+        tab.get_by_role("button", name="All", exact=True).click()
         tab.wait_for_function("before => document.querySelector('canvas').toDataURL() === before", arg=before)
         box = canvas.bounding_box()
         canvas.click(position={"x": box["width"] * 0.5, "y": 34})
