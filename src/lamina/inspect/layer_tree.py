@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.core.events import FIRST_CALLS, Event
 from lamina.inspect.markup import escaped, table
-from lamina.inspect.told import NOTEWORTHY, cause, count, duration, shapes, short
+from lamina.inspect.told import NOTEWORTHY, cause, count, duration, shapes, short, weight_path
 
 _LAYERS, _OPEN, _LINES = 1000, 40, 10  # how many layers are shown; up to how many are unfolded; lines of one kind in a layer
 
@@ -56,7 +56,7 @@ def places(events: Sequence[Event]) -> list[Place]:
     for event in events:
         if event.subject is None or event.kind == "task" or (event.undone and event.kind != "call"):
             continue
-        path = event.path.rpartition("/")[0] if event.kind == "weight" else event.path
+        path = weight_path(event).rpartition("/")[0] if event.kind == "weight" else event.path
         place(path).events.setdefault(event.kind, []).append(event)
     return list(top.values())
 
@@ -122,8 +122,8 @@ def _weights(place: Place) -> str:
     made = place.of("weight")
     if not made:
         return ""
-    times = Counter((event.path, event.given) for event in made)
-    last = {(event.path, event.given): event for event in made}
+    times = Counter((weight_path(event), event.given) for event in made)
+    last = {(weight_path(event), event.given): event for event in made}
     rows = [
         (
             f"<code>{escaped(path)}</code>" + (f" ({count(times[path, given], 'time')})" if times[path, given] > 1 else ""),

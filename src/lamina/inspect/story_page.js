@@ -7,6 +7,7 @@ const HINT = 'Choose an event to read what it was.'
 const ROW = 20, AXIS = 24, MARGIN = 6
 
 function duration(us) {
+  if (us >= 3.6e9) return `${Math.floor(us / 3.6e9)} h ${Math.floor(us / 6e7) % 60} min`
   if (us >= 6e7) return `${Math.floor(us / 6e7)} min ${Math.floor(us / 1e6) % 60} s`
   if (us >= 1e6) return `${(us / 1e6).toFixed(2)} s`
   return us >= 1e4 ? `${(us / 1e3).toFixed(0)} ms` : us >= 1e3 ? `${(us / 1e3).toFixed(1)} ms` : `${us.toFixed(0)} µs`
@@ -66,7 +67,8 @@ function timeline(canvas) {
 
   function axis(colour) {
     const rough = (to - from) / Math.max(2, width / 110), power = 10 ** Math.floor(Math.log10(rough))
-    const step = [1, 2, 5, 10].map(times => times * power).find(size => size >= rough)
+    const even = [1, 2, 5, 10].map(times => times * power)
+    const step = (rough > 3e7 ? [1, 2, 5, 10, 30, 60, 120, 360, 720, 1440].map(minutes => minutes * 6e7).concat(even) : even).find(size => size >= rough)
     for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
       const x = Math.round(at(time)) + 0.5
       pen.strokeStyle = colour('line')
@@ -81,6 +83,7 @@ function timeline(canvas) {
   }
 
   function ticks(time, step) {
+    if (step >= 6e7) return time === 0 ? '0' : duration(time)
     const [unit, name] = to >= 1e6 && step >= 1e4 ? [1e6, 's'] : step >= 10 ? [1e3, 'ms'] : [1, 'µs']
     return `${(time / unit).toFixed(Math.max(0, Math.ceil(-Math.log10(step / unit) - 1e-9)))} ${name}`
   }

@@ -122,7 +122,7 @@ def _numbers(events: Sequence[Event]) -> str:
         ("layers built", counts["build"], ""),
         ("runs of call", counts["call"], ""),
         ("traces", counts["trace"], ""),
-        ("programs compiled", len(compiled), f"in {took}" + (f", {found} found on disk" if found else "")),
+        ("programs", len(compiled), f"compiled in {took}" + (f", {found} found on disk" if found else "")),
         *((f"{name}s run", number, "") for name, number in steps.items()),
     ]
     shown = "".join(

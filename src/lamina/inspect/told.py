@@ -141,7 +141,7 @@ def sentence(scene: Scene) -> str:
         "task": lambda: f"{event.name} of {event.path}",
         "construct": lambda: f"construct {event.path} ({event.name})",
         "build": lambda: f"build {event.path} for {event.given}, {cause(event)}",
-        "weight": lambda: f"weight {event.path}, {event.given}",
+        "weight": lambda: f"weight {weight_path(event)}, {event.given}",
         "call": lambda: f"call {event.path} {FIRST_CALLS[event.reason]}: {shapes(event.given)}",
         "trace": lambda: f"trace {event.name} {cause(event)}",
         "compile": lambda: _compiled(scene.events),
@@ -152,6 +152,14 @@ def sentence(scene: Scene) -> str:
     if event.failed and not any(inner.events[0].failed == event.failed for inner in scene.inside):
         text += f"  ← {event.failed}"
     return text
+
+
+def weight_path(event: Event) -> str:
+    """Returns the path of a weight; of one whose layer threw it away again, as a failed build does, that of its layer."""
+    above = event.parent
+    if "/" in event.path or above is None or above.kind != "build":
+        return event.path
+    return f"{above.path}/(thrown away)"
 
 
 def cause(event: Event) -> str:
@@ -197,9 +205,11 @@ def _run(events: Sequence[Event]) -> str:
 def duration(seconds: float) -> str:
     """Returns a duration as people read it.
 
-    >>> duration(0.0000123), duration(0.0123), duration(75.0)
-    ('12 µs', '12 ms', '1 min 15 s')
+    >>> duration(0.0000123), duration(0.0123), duration(75.0), duration(86400.0)
+    ('12 µs', '12 ms', '1 min 15 s', '24 h 0 min')
     """
+    if seconds >= 3600:
+        return f"{int(seconds // 3600)} h {int(seconds // 60 % 60)} min"
     if seconds >= 60:
         return f"{int(seconds // 60)} min {int(seconds % 60)} s"
     if seconds >= 1:
