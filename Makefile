@@ -4,15 +4,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-loaders test-slow check format demo bench bench-quick bench-core bench-convolution acceptance clean
+.PHONY: test test-browser test-loaders test-slow check format demo bench bench-quick bench-core bench-convolution acceptance clean
 
 # The quick tests and the examples in the docstrings.
 test: $(READY)
-	$(BIN)/pytest -m "not slow and not loaders" --doctest-modules src tests
+	$(BIN)/pytest -m "not browser and not loaders and not slow" --doctest-modules src tests
 
 # Pytest ends with 5 where no test is marked slow.
 test-slow: $(READY)
 	$(BIN)/pytest -m slow || [ $$? -eq 5 ]
+
+# Pages in a real browser: needs Chromium, as `apt-get install chromium` brings it, and installs what drives it.
+test-browser: $(READY)
+	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[browser]"
+	$(BIN)/pytest -m browser tests/test_pages.py tests/inspect/test_story_page.py
 
 # Data from other libraries: PyTorch, TensorFlow, Hugging Face datasets and grain, which this installs, too.
 test-loaders: $(READY)

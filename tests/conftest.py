@@ -2,4 +2,8 @@
 
 import os
 
+from pages import browser
+
+__all__ = ["browser"]
+
 os.environ["KERAS_BACKEND"] = "jax"

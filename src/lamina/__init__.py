@@ -3,6 +3,8 @@
 The public names are Keras's; `import lamina as keras` serves code written for Keras.
 """
 
+import typing
+
 from lamina import (
     activations,
     callbacks,
@@ -74,3 +76,18 @@ __all__ = [
     "watch",
     "while_loop",
 ]
+
+__version__: str
+
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> str:
+        """Looks `__version__` up when it is asked for."""
+        if name != "__version__":
+            raise AttributeError(f"module 'lamina' has no attribute {name!r}")
+        import importlib.metadata
+
+        try:
+            return importlib.metadata.version("lamina")
+        except importlib.metadata.PackageNotFoundError:
+            return "not installed"

@@ -142,6 +142,39 @@ def test_a_story_of_a_failed_run_is_complete_up_to_the_failure(tmp_path):
     assert (tmp_path / "story.txt").read_text() == text
 
 
+def test_a_printed_story_explains():
+    with lamina.watch() as story:
+        compiled_net().fit(X, Y, batch_size=40, epochs=4, verbose=0)
+    lines = str(story).splitlines()
+    assert "A trace runs `call` once" in str(story)
+    for said in (
+        "construct net/hidden (Dense)",
+        "build net/hidden for (40, 3), because of its first call, on shapes alone",
+        "weight net/hidden/kernel, float32(3, 4) from GlorotUniform",
+        "trace train_step for the first time",
+        "trace train_step again, because data[0] was float32(40, 3), is float32(16, 3)",
+        "call net in a train step: float32(16, 3)",
+    ):
+        assert sum(said in line for line in lines) == 1, said
+    told = [index for index, line in enumerate(lines) if "─ run " in line or "─ trace " in line]
+    assert " trace " in lines[told[0]] and " run " in lines[told[1]] and "compile" in lines[told[1] + 1]
+    columns = {line.index("tests/inspect") for line in lines if "tests/inspect" in line}
+    assert len(columns) == 1 and not any(line != line.rstrip() for line in lines)
+
+
+def test_an_error_is_told_once_where_it_was_raised():
+    class Bad(layers.Layer):
+        def call(self, x):
+            raise ValueError("no such luck")
+
+    model = lamina.Sequential([layers.Dense(4), Bad(name="bad")], name="net")
+    with pytest.raises(ValueError, match="no such luck"), lamina.watch() as story:
+        model(X)
+    (line,) = [line for line in str(story).splitlines() if "← " in line]
+    assert "call net/bad" in line and line.endswith("← ValueError: no such luck")
+    assert "weight net/dense/(thrown away), float32(3, 4)" in str(story)
+
+
 def test_what_was_only_tried_is_no_build():
     class Even(layers.Layer):
         def call(self, x):

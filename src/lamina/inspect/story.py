@@ -1,6 +1,7 @@
 """The story of a run: what was built, called, traced, compiled and run, when and why."""
 
 import contextlib
+import html
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -69,6 +70,15 @@ class Story(events.Listener):
 
     def __str__(self) -> str:
         return told(self)
+
+    def _repr_html_(self) -> str:
+        """The page of the story in a frame of its own: what notebooks show."""
+        from lamina.inspect.story_page import story_page
+
+        page = html.escape(story_page(self))
+        return (
+            f'<iframe title="The story" srcdoc="{page}" sandbox="allow-scripts" style="width:100%;height:40rem;border:0"></iframe>'
+        )
 
     def __repr__(self) -> str:
         counts = Counter(event.kind for event in self.events)
