@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from lamina.core.shown import Shown
+
 Logs = dict[str, Any] | None
 
 _BATCH_HOOKS = {
@@ -12,7 +14,7 @@ _BATCH_HOOKS = {
 }
 
 
-class Callback:
+class Callback(Shown):
     """What `fit`, `evaluate` and `predict` call as they go on: override the hooks that you need.
 
     A callback that overrides a hook of batches sees every batch, in order, with the weights of that moment; the steps are then
@@ -105,6 +107,9 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks: Any = None) -> None:
         self.callbacks = list(_flat(callbacks))
+
+    def _facts(self) -> Iterable[str]:
+        return map(repr, self.callbacks)
 
     def __iter__(self) -> Iterator[Callback]:
         return iter(self.callbacks)

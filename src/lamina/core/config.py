@@ -5,7 +5,7 @@ Classes are found by name among those that the program has defined; nothing in a
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 import jax
@@ -13,11 +13,12 @@ import numpy as np
 
 from lamina.core.errors import suggest
 from lamina.core.plain import decode, encode
+from lamina.core.shown import Shown, shown_arguments
 
 _families: dict[str, type["Configurable"]] = {}
 
 
-class Configurable:
+class Configurable(Shown):
     """A base for what a constructor's arguments describe: layers, initializers, regularizers, optimizers, ...
 
     A direct subclass with `family="layers"` opens a family; each class below it is known there by its name.
@@ -51,10 +52,14 @@ class Configurable:
         """Returns a new object from what `get_config` returned."""
         return cls(**{name: deserialize(value) for name, value in config.items()})
 
-    def __repr__(self) -> str:
-        """The class and the arguments as they were given."""
+    def _facts(self) -> Iterable[str]:
+        """The arguments as they were given."""
+        return shown_arguments(self._given_by_name())
+
+    def _given_by_name(self) -> dict[str, Any]:
         args, kwargs = self._given
-        return f"{type(self).__name__}({', '.join([*map(repr, args), *(f'{k}={v!r}' for k, v in kwargs.items())])})"
+        cls: type = type(self)
+        return {**dict(zip(_signature(cls).parameters, args, strict=False)), **kwargs}
 
     def _arguments(self) -> dict[str, Any]:
         cls: type = type(self)

@@ -1,5 +1,6 @@
 """Dtype policies: in which dtype a layer keeps its weights, and in which it computes."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -37,8 +38,8 @@ class DTypePolicy(Configurable, family="dtype_policies"):
         self.compute_dtype = _MIXED.get(name, name)
         self.variable_dtype = "float32" if name in _MIXED else name
 
-    def __repr__(self) -> str:
-        return f"<DTypePolicy {self.name}>"
+    def _facts(self) -> Iterable[str]:
+        return [self.name]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DTypePolicy) and other.name == self.name

@@ -1,15 +1,16 @@
 """InputSpec: what a layer asks of its inputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core.errors import show_shape
+from lamina.core.shown import Shown, shown_arguments
 
 
-class InputSpec:
+class InputSpec(Shown):
     """What a layer asks of one input; None asks nothing.
 
     Args:
@@ -21,10 +22,10 @@ class InputSpec:
         axes: sizes by axis, for example `{-1: 64}`.
 
     >>> lamina.InputSpec(min_ndim=2, axes={-1: 3})
-    InputSpec(min_ndim=2, axes={-1: 3})
+    <InputSpec min_ndim=2, axes={-1: 3}>
     """
 
-    __slots__ = ("axes", "dtype", "max_ndim", "min_ndim", "ndim", "shape")
+    __slots__ = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")  # noqa: RUF023 - as they are told
 
     def __init__(
         self,
@@ -42,10 +43,10 @@ class InputSpec:
         self.min_ndim = min_ndim
         self.axes = {int(axis): size for axis, size in (axes or {}).items() if size is not None}
 
-    def __repr__(self) -> str:
-        fields = {name: getattr(self, name) for name in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")}
+    def _facts(self) -> Iterable[str]:
+        fields = {name: getattr(self, name) for name in self.__slots__}
         fields["ndim"] = None if self.shape is not None else self.ndim
-        return f"InputSpec({', '.join(f'{name}={value!r}' for name, value in fields.items() if value)})"
+        return shown_arguments({name: value for name, value in fields.items() if value not in (None, {})})
 
     def mismatch(self, x: Any) -> str | None:
         """Returns what is expected of an input and not so, in words, or None if all is well."""

@@ -4,7 +4,7 @@
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import jax
@@ -32,6 +32,7 @@ from lamina.core.lift import lift
 from lamina.core.masks import any_masks, mask_of, with_mask
 from lamina.core.naming import snake_case, unique_name
 from lamina.core.shapes import ShapeSpec, abstract_call, settled
+from lamina.core.shown import is_plain, shown_arguments
 from lamina.core.symbolic import Node, SymbolicTensor
 from lamina.core.variable import Array, Variable, check_name
 
@@ -380,8 +381,9 @@ class Layer(Contributing, family="layers"):
             )
         return self._nodes[0]
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.path}{'' if self.built else ', not built'}>"
+    def _facts(self) -> Iterable[str]:
+        given = {name: value for name, value in self._given_by_name().items() if name != "name" and is_plain(value)}
+        return [self.path, *shown_arguments(given), *([] if self.built else ["not built"])]
 
     # --- other forms -------------------------------------------------------------------------------------------------
 

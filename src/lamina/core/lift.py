@@ -5,7 +5,7 @@ import functools
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from lamina.core.errors import describe
 from lamina.core.frame import Cell, Frame, in_trace, thread
 from lamina.core.masks import any_masks, masks_of, put_masks
 from lamina.core.naming import next_serial
+from lamina.core.shown import Shown, shown
 from lamina.core.variable import Array, Variable
 
 
@@ -113,7 +114,7 @@ def donatable(arrays: list[Array]) -> list[Array]:
     return [jax.device_put(array, may_alias=False) if copy else array for array, copy in zip(arrays, held, strict=True)]
 
 
-class Compiled:
+class Compiled(Shown):
     """A stateful function, compiled: see `lamina.jit`."""
 
     def __init__(self, function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]) -> None:
@@ -127,6 +128,9 @@ class Compiled:
         self.reason, self.new_because, self.told = "jit", "first time", True
         self._bound: weakref.WeakKeyDictionary[Any, Compiled] = weakref.WeakKeyDictionary()
         self._settle((), ())
+
+    def _facts(self) -> Iterable[str]:
+        return [shown(self.function)]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Makes a function in a class body a method: compiled for each instance by itself."""

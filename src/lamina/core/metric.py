@@ -1,5 +1,6 @@
 """Metric: a value that is accumulated over batches. Layers own metrics, so the base class and `Mean` live here."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -47,8 +48,8 @@ class Metric(Module, family="metrics"):
         self.update_state(*args, **kwargs)
         return self.result()
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
+    def _facts(self) -> Iterable[str]:
+        return [self.name]
 
 
 class Mean(Metric):

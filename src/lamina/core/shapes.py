@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 
 import lamina.core.events as events
-from lamina.core.errors import UNNAMED
+from lamina.core.errors import UNNAMED, describe
 from lamina.core.frame import Frame
+from lamina.core.shown import Shown
 from lamina.core.symbolic import Shape, Size, SymbolicTensor, is_tensor
 
 _STAND_INS = (96, 144)
@@ -173,7 +174,7 @@ def _stand_in(tensors: list[SymbolicTensor], base: int) -> Callable[[Size, int],
     return lambda size, _: size if isinstance(size, int) else sizes[size]
 
 
-class ShapeSpec:
+class ShapeSpec(Shown):
     """A public shape and a dtype."""
 
     __slots__ = ("dtype", "shape")
@@ -181,6 +182,9 @@ class ShapeSpec:
     def __init__(self, shape: Shape, dtype: Any) -> None:
         self.shape = shape
         self.dtype = dtype
+
+    def _facts(self) -> Iterable[str]:
+        return [describe(self)]
 
 
 def _arrays_only(outputs: Any) -> Any:

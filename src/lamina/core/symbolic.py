@@ -6,7 +6,7 @@ call itself abstractly (`lamina.core.shapes`), so nothing needs a shape rule of 
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.errors import show_shape
+from lamina.core.shown import Shown, shown
 from lamina.core.variable import Variable
 
 # A size is an integer, None where it is unknown, or the name of an unknown axis ("time", or an expression: "2*time").
@@ -23,7 +24,7 @@ Shape = tuple[Size, ...]
 _names = itertools.count()
 
 
-class SymbolicTensor:
+class SymbolicTensor(Shown):
     """A tensor without numbers: what `lamina.Input` returns and what layers and ops make of it.
 
     Args:
@@ -56,8 +57,8 @@ class SymbolicTensor:
         """Whether no call on other tensors made it, so that a graph can only start from it."""
         return self.node is None or not self.node.inputs
 
-    def __repr__(self) -> str:
-        return f"<SymbolicTensor {self.name} {show_shape(self.shape)} {self.dtype}>"
+    def _facts(self) -> Iterable[str]:
+        return [f"{self.name} {show_shape(self.shape)} {self.dtype}"]
 
     def __len__(self) -> int:
         if not self.shape or not isinstance(self.shape[0], int):
@@ -84,7 +85,7 @@ class SymbolicTensor:
     __hash__ = object.__hash__
 
 
-class Node:
+class Node(Shown):
     """One recorded call: `function(*args, **kwargs)` gave `outputs`.
 
     Args:
@@ -101,6 +102,9 @@ class Node:
         self.kwargs = kwargs
         self.inputs = symbolic_leaves((args, kwargs))
         self.outputs: Any = None
+
+    def _facts(self) -> Iterable[str]:
+        return [f"{shown(self.function)} of {', '.join(tensor.name for tensor in self.inputs)}"]
 
 
 def symbolic_leaves(structure: Any) -> list[SymbolicTensor]:

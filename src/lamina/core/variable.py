@@ -3,7 +3,7 @@
 import math
 import operator
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import jax
@@ -14,6 +14,7 @@ from lamina.core.errors import StateError, describe, show_shape
 from lamina.core.frame import Cell, concrete, refuse_leak, thread
 from lamina.core.naming import next_serial
 from lamina.core.place import Placed
+from lamina.core.shown import Shown
 
 Array = jax.Array
 
@@ -27,7 +28,7 @@ def host_value(value: Any, dtype: Any = None) -> Array:
         return jax.device_put(host.astype(jax.dtypes.canonicalize_dtype(host.dtype), copy=False))
 
 
-class Variable(Cell, Placed):
+class Variable(Cell, Placed, Shown):
     """A named array that can be assigned to; operators and `jax.numpy` functions take it as an array.
 
     It always holds a concrete array. While a function is traced, reading and writing go to the innermost open frame
@@ -130,9 +131,8 @@ class Variable(Cell, Placed):
         """The number of elements."""
         return math.prod(self.shape)
 
-    def __repr__(self) -> str:
-        frozen = "" if self.trainable else " not trainable"
-        return f"<Variable {self.path} {show_shape(self.shape)} {self.dtype}{frozen}>"
+    def _facts(self) -> Iterable[str]:
+        return [f"{self.path} {show_shape(self.shape)} {self.dtype}", *([] if self.trainable else ["not trainable"])]
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

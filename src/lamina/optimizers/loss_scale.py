@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 import lamina.optimizers.checks as checks
 from lamina.core.control import cond
@@ -57,6 +58,9 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer = inner_optimizer
         self.step_counter = Variable(0, trainable=False, name="step_counter")
         self.dynamic_scale = Variable(float(initial_scale), trainable=False, dtype="float32", name="dynamic_scale")
+
+    def _facts(self) -> Iterable[str]:
+        return [repr(self.inner_optimizer), f"scale={np.asarray(self.dynamic_scale._value):g}"]
 
     @property
     def variables(self) -> list[Variable]:

@@ -16,6 +16,7 @@ from lamina.core.control import cond
 from lamina.core.errors import describe, suggest
 from lamina.core.frame import Transaction, concrete, thread
 from lamina.core.naming import snake_case
+from lamina.core.shown import shown_arguments
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
 from lamina.optimizers.packing import Packing, unused
@@ -107,6 +108,14 @@ class Optimizer(Module, family="optimizers"):
         self._accumulators: dict[str, Variable] = {}
         self._excluded: tuple[set[Variable], re.Pattern[str] | None] = set(), None
         self._targets: tuple[Variable, ...] = ()
+
+    def _facts(self) -> Iterable[str]:
+        rate: Any = self._learning_rate
+        steps = int(np.asarray(self._iterations._value))
+        if isinstance(rate, Variable):
+            rate = float(f"{np.asarray(rate._value):.6g}")
+        given = {name: value for name, value in self._given_by_name().items() if name not in ("name", "learning_rate")}
+        return [*shown_arguments({"learning_rate": rate, **given}), f"{steps:,} step{'' if steps == 1 else 's'} done"]
 
     def transformation(self) -> Any:
         """Returns the optax transformation from gradients to what is added to the variables.

@@ -1,5 +1,6 @@
 """SeedGenerator: the state of randomness, which is a variable like any other."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -34,6 +35,10 @@ class SeedGenerator(Module, family="seed_generators"):
         self.initial_seed = check_seed(seed)
         self._explicit_name = name
         self.state = Variable(np.array([seed, 0], "uint32"), trainable=False, name="state")
+
+    def _facts(self) -> Iterable[str]:
+        seed, given = np.asarray(self.state._value).tolist()
+        return [f"seed={seed}", f"{given:,} key{'' if given == 1 else 's'} given"]
 
     def next(self) -> Array:
         """Returns a new `jax.random` key; inside `lamina.vmap`, another one in each lane."""

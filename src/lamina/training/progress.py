@@ -16,7 +16,7 @@ def show_logs(logs: Mapping[str, Any]) -> str:
     >>> show_logs({"loss": 0.25, "accuracy": 0.875, "rate": 1e-5})
     'loss 0.2500 - accuracy 0.8750 - rate 1.0000e-05'
     """
-    return " - ".join(f"{name} {_number(float(np.mean(value)))}" for name, value in logs.items())
+    return " - ".join(f"{name} {show_number(value)}" for name, value in logs.items())
 
 
 def show_time(seconds: float) -> str:
@@ -30,7 +30,9 @@ def show_time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
-def _number(value: float) -> str:
+def show_number(value: Any) -> str:
+    """Returns a number of the logs, or the mean of several, as text; very small and very large ones in scientific notation."""
+    value = float(np.mean(value))
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.4e}"
 
 
