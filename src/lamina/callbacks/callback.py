@@ -42,6 +42,9 @@ class Callback:
         """Takes the model."""
         self.model = model
 
+    def _release(self) -> None:
+        """Gives back what must not outlive a training. Called whenever one ends, also by an error, when on_train_end is not."""
+
     def on_train_begin(self, logs: Logs = None) -> None:
         """Training begins."""
 
@@ -118,6 +121,11 @@ class CallbackList(Callback):
         """Gives all of them the model."""
         for callback in self.callbacks:
             callback.set_model(model)
+
+    def _release(self) -> None:
+        """Has all of them give back what must not outlive a training."""
+        for callback in self.callbacks:
+            callback._release()
 
     def sees_batches(self, kind: str) -> bool:
         """Tells whether any of them has a hook for batches of "train", "test" or "predict"."""

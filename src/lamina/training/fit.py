@@ -89,7 +89,6 @@ def fit(
     """
     report, history = reporter(verbose), History()
     callbacks = CallbackList([callbacks, history])
-    watch = _Watch(model, "train", callbacks, report)
     model.stop_training = False
     callbacks.set_model(model)
     callbacks.set_params({"epochs": epochs.stop, "steps": feed.steps, "verbose": verbose})
@@ -100,7 +99,7 @@ def fit(
         callbacks.on_epoch_begin(epoch, {})
         model.reset_metrics()
         with report.shown(f"Epoch {epoch + 1}/{epochs.stop}", asked):
-            last, done = model.loop("train").run(feed.epoch(), watch)
+            last, done = model.loop("train").run(feed.epoch(), _Watch(model, "train", callbacks, report))
             if done:
                 logs = numbers(last)
                 if validate is not None and epoch in validation_epochs:

@@ -126,6 +126,7 @@ class Trainer(Learner):
                 validation_epochs=_validated(validation_freq, run),
             )
         finally:
+            group._release()
             feed.close()
             if validation is not None:
                 validation.close()

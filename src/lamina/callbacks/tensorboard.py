@@ -1,0 +1,242 @@
+"""TensorBoard: the course of training, for TensorBoard to show."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from lamina.callbacks.callback import Callback, Logs
+from lamina.callbacks.checks import count
+from lamina.callbacks.event_file import EventFile, require_tensorboard
+from lamina.callbacks.profile import Profile
+from lamina.core.errors import warn
+
+_MOST_PICTURES = 3  # of one weight, as in Keras
+
+
+class TensorBoard(Callback):
+    """Writes the course of training to files that TensorBoard shows: `tensorboard --logdir logs`.
+
+    Numbers go by the tags that Keras gives them: `epoch_loss` and so on by the epoch, for training in the run `train` and for
+    validation in the run `validation`; `epoch_learning_rate`; `evaluation_loss_vs_iterations`, by the optimizer's steps, for each
+    evaluation. With an update_freq there are `batch_loss` and so on too, by the number of batches so far. That goes on from one
+    fit to the next, and, where the optimizer's state is kept, from one program to the next.
+
+    Weights go by their paths, so each has a tag of its own: `net/hidden/kernel/histogram`.
+
+    Each event can be read as soon as it has happened, so nothing is lost when training fails. TensorFlow is never loaded.
+
+    Args:
+        log_dir: the folder. It is made if it is not there.
+        histogram_freq: after how many epochs to write histograms of the weights; 0 writes none. NaN and infinity are not counted.
+        write_graph: whether to write the model as a graph: the calls of functional models and Sequentials, and for other layers
+            what they own.
+        write_images: whether to write weights as pictures too, when their histograms are written. Black is the least number of
+            a weight, white the greatest. A weight of three axes is a picture for each of the first three numbers of its last
+            axis; a kernel of four is one picture of tiles, the inputs downwards and the outputs across.
+        write_steps_per_second: whether to write how many steps a second training takes.
+        update_freq: "epoch", or after how many batches to write losses and metrics; "batch" is 1. The steps are then dispatched
+            one by one whatever the number, which slows small models down; with "epoch" many are one program.
+        profile_batch: the number, from 1, of a batch of each fit to profile, or the first and the last of several; 0 is none.
+            TensorBoard shows the trace if the package `tensorboard-plugin-profile` is installed. Until that batch is done, and
+            to the end of its epoch, the steps are dispatched one by one.
+
+    Raises:
+        ImportError: if the package `tensorboard` is not installed, which `lamina[tensorboard]` does.
+        TypeError: if log_dir is no path.
+        ValueError: for an argument that is none of these.
+        OSError: when training or evaluation begins, if log_dir cannot be written to.
+
+    >>> import tempfile, pathlib
+    >>> logs = pathlib.Path(tempfile.mkdtemp())
+    >>> model = lamina.Sequential([lamina.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> board = lamina.callbacks.TensorBoard(logs, histogram_freq=1)
+    >>> _ = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[board], validation_split=0.5)
+    >>> sorted(run.name for run in logs.iterdir())
+    ['train', 'validation']
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+        profile_batch: int | Sequence[int] = 0,
+        embeddings_freq: int = 0,
+        embeddings_metadata: str | Mapping[str, str] | None = None,
+    ) -> None:
+        require_tensorboard("TensorBoard")
+        if not isinstance(log_dir, (str, os.PathLike)):
+            raise TypeError(f"log_dir of TensorBoard must be the path of a folder, not {log_dir!r}.")
+        if "://" in os.fspath(log_dir):
+            raise ValueError(f"log_dir of TensorBoard must be a folder of this machine, not {log_dir!r}.")
+        self.log_dir = os.fspath(log_dir)
+        self.histogram_freq = count(histogram_freq, "histogram_freq", self)
+        self.write_graph, self.write_images, self.write_steps_per_second = write_graph, write_images, write_steps_per_second
+        self.update_freq = _frequency(update_freq, self)
+        first, last = _batches(profile_batch)
+        if write_images and not self.histogram_freq:
+            warn("TensorBoard writes no images: write_images goes with the histograms. Give a histogram_freq, too.")
+        self._train, self._validation = (Path(self.log_dir, run) for run in ("train", "validation"))
+        self._profile = Profile(self._train, first, last) if first else None
+        self._files: dict[Path, EventFile] = {}
+        self._graph_written = False
+        self._before = self._batches = 0  # batches of all fits before this one, and of this one
+        self._began, self._iterations, self._batch_began = 0.0, 0, 0.0
+        self._watch_batches(self.update_freq != "epoch" or self._profile is not None)
+
+    def _watch_batches(self, every: bool) -> None:
+        """Has hooks of batches, or has none: in the class they would make every training a slow one."""
+        for name, hook in (("on_train_batch_begin", self._before_batch), ("on_train_batch_end", self._after_batch)):
+            if every:
+                vars(self)[name] = hook
+            else:
+                vars(self).pop(name, None)
+
+    def set_model(self, model: Any) -> None:
+        """Takes the model, and begins new files."""
+        if model is not self.model:
+            self._graph_written, self._before, self._batches = False, 0, 0
+        self.model = model
+        self._files = {}
+
+    def _file(self, run: Path) -> EventFile:
+        return self._files.setdefault(run, EventFile(run))
+
+    # --- training ----------------------------------------------------------------------------------------------------
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Training begins: makes the file, so that what cannot be written fails now; writes the graph."""
+        self._file(self._train).make()
+        self._file(self._validation).check()
+        self._before, self._batches = max(self._before + self._batches, self._steps()), 0
+        if self.model.built:
+            self._write_graph()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """An epoch begins: notes when."""
+        self._began, self._iterations = time.perf_counter(), self._steps()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """An epoch is over: writes its numbers and weights."""
+        logs = logs or {}
+        numbers = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
+        if rate is not None:
+            numbers["learning_rate"] = float(rate)
+        if self.write_steps_per_second:
+            numbers["steps_per_second"] = (self._steps() - self._iterations) / (time.perf_counter() - self._began)
+        held_out = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        self._file(self._train).scalars(epoch, _tagged("epoch", numbers))
+        self._file(self._validation).scalars(epoch, _tagged("epoch", held_out))
+        self._write_graph()  # of a model that only its first step has built
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            self._write_weights(epoch)
+
+    def _release(self) -> None:
+        """Ends a trace that is running."""
+        if self._profile is not None:
+            self._profile.stop()
+            self._watch_batches(True)
+
+    def _steps(self) -> int:
+        """Returns how many steps the optimizer has taken; where the model has none, how many batches were seen."""
+        iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
+        return self._before + self._batches if iterations is None else int(iterations)
+
+    # --- batches -----------------------------------------------------------------------------------------------------
+
+    def _before_batch(self, batch: int, logs: Logs = None) -> None:
+        self._batches += 1
+        if self._profile is not None:
+            self._profile.begin(self._batches)
+        self._batch_began = time.perf_counter()
+
+    def _after_batch(self, batch: int, logs: Logs = None) -> None:
+        seconds = time.perf_counter() - self._batch_began
+        if self._profile is not None and self._profile.end(self._batches) and self.update_freq == "epoch":
+            self._watch_batches(False)
+        step = self._before + self._batches
+        if isinstance(self.update_freq, int) and step % self.update_freq == 0:
+            speed = {"steps_per_second": 1 / seconds} if self.write_steps_per_second else {}
+            self._file(self._train).scalars(step, _tagged("batch", {**(logs or {}), **speed}))
+
+    # --- evaluation --------------------------------------------------------------------------------------------------
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Evaluation or validation begins: makes the file, so that what cannot be written fails now."""
+        self._file(self._validation).make()
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Evaluation or validation is over: writes its numbers."""
+        values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
+        self._file(self._validation).scalars(self._steps(), values)
+
+    # --- the model ---------------------------------------------------------------------------------------------------
+
+    def _write_graph(self) -> None:
+        if self.write_graph and not self._graph_written:
+            from lamina.inspect.graph_def import graph_def
+
+            self._graph_written = True
+            self._file(self._train).graph(graph_def(self.model))
+
+    def _write_weights(self, epoch: int) -> None:
+        weights = self.model.weights
+        values = jax.device_get([weight.value for weight in weights])
+        arrays = {weight.path: np.asarray(value) for weight, value in zip(weights, values, strict=True)}
+        self._file(self._train).histograms(epoch, {f"{path}/histogram": array for path, array in arrays.items()})
+        if self.write_images:
+            pictures = {f"{path}/image": _pictures(array) for path, array in arrays.items()}
+            self._file(self._train).images(epoch, {tag: several for tag, several in pictures.items() if several})
+
+
+def _tagged(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}_{name}": value for name, value in values.items()}
+
+
+def _frequency(value: Any, callback: Callback) -> str | int:
+    if value == "batch":
+        return 1
+    return value if value == "epoch" else count(value, "update_freq", callback, 1, "'epoch', 'batch' or ")
+
+
+def _batches(value: Any) -> tuple[int, int]:
+    """Returns the first and the last batch to profile; raises ValueError for what is neither a number nor a pair of them."""
+    pair = value.split(",") if isinstance(value, str) else value if isinstance(value, Sequence) else (value, value)
+    try:
+        first, last = (int(batch) for batch in pair)
+        if isinstance(value, bool) or not (1 <= first <= last or value == 0):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(
+            "profile_batch of TensorBoard must be the number of a batch, counted from 1, a pair of the first and the last, or 0 "
+            f"for none, not {value!r}."
+        ) from None
+    return first, last
+
+
+def _pictures(array: np.ndarray) -> list[np.ndarray]:
+    """Returns a weight as pictures in shades of grey, as arrays of bytes; none, if it has too many axes or nothing to show."""
+    array = np.squeeze(array).astype("float32")
+    finite = np.isfinite(array)
+    if array.ndim > 4 or not finite.any():
+        return []
+    least, greatest = array[finite].min(), array[finite].max()
+    shades = (np.nan_to_num(array, nan=least) - least) / max(greatest - least, np.finfo("float32").tiny)
+    grey = (255 * np.clip(shades, 0, 1)).round().astype("uint8")
+    if grey.ndim < 3:
+        flat = np.atleast_2d(grey)
+        return [flat.T if flat.shape[0] > flat.shape[1] else flat]
+    if grey.ndim == 3:
+        return list(np.moveaxis(grey, -1, 0)[:_MOST_PICTURES])
+    height, width, inputs, outputs = grey.shape
+    return [grey.transpose(2, 0, 3, 1).reshape(inputs * height, outputs * width)]
