@@ -13,6 +13,7 @@ from lamina.callbacks.callback import Callback, Logs
 from lamina.callbacks.checks import count
 from lamina.callbacks.event_file import EventFile, require_tensorboard
 from lamina.callbacks.profile import Profile
+from lamina.callbacks.projector import Projector
 from lamina.core.errors import warn
 
 _MOST_PICTURES = 3  # of one weight, as in Keras
@@ -44,11 +45,15 @@ class TensorBoard(Callback):
         profile_batch: the number, from 1, of a batch of each fit to profile, or the first and the last of several; 0 is none.
             TensorBoard shows the trace if the package `tensorboard-plugin-profile` is installed. Until that batch is done, and
             to the end of its epoch, the steps are dispatched one by one.
+        embeddings_freq: after how many epochs to write the tables of Embedding layers for TensorBoard's projector, over those
+            from before; 0 writes none.
+        embeddings_metadata: a file in log_dir with a line about each row of a table, or a dict of such files by layers' names.
 
     Raises:
         ImportError: if the package `tensorboard` is not installed, which `lamina[tensorboard]` does.
         TypeError: if log_dir is no path.
-        ValueError: for an argument that is none of these.
+        ValueError: for an argument that is none of these; when training begins, if embeddings_metadata names what is no
+            Embedding layer.
         OSError: when training or evaluation begins, if log_dir cannot be written to.
 
     >>> import tempfile, pathlib
@@ -88,9 +93,13 @@ class TensorBoard(Callback):
         self._train, self._validation = (Path(self.log_dir, run) for run in ("train", "validation"))
         self._profile = Profile(self._train, first, last) if first else None
         self._files: dict[Path, EventFile] = {}
+        self.embeddings_freq = count(embeddings_freq, "embeddings_freq", self)
+        self.embeddings_metadata = embeddings_metadata
+        self._projector: Projector | None = None
         self._graph_written = False
         self._before = self._batches = 0  # batches of all fits before this one, and of this one
-        self._began, self._iterations, self._batch_began = 0.0, 0, 0.0
+        self._began = self._batch_began = 0.0
+        self._first: int | None = None
         self._watch_batches(self.update_freq != "epoch" or self._profile is not None)
 
     def _watch_batches(self, every: bool) -> None:
@@ -117,13 +126,15 @@ class TensorBoard(Callback):
         """Training begins: makes the file, so that what cannot be written fails now; writes the graph."""
         self._file(self._train).make()
         self._file(self._validation).check()
-        self._before, self._batches = max(self._before + self._batches, self._steps()), 0
+        self._before, self._batches = max(self._before + self._batches, self._iterations() or 0), 0
+        if self.embeddings_freq:
+            self._projector = Projector(self.model, self._train, self.embeddings_metadata)
         if self.model.built:
             self._write_graph()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """An epoch begins: notes when."""
-        self._began, self._iterations = time.perf_counter(), self._steps()
+        self._began, self._first = time.perf_counter(), self._iterations()
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """An epoch is over: writes its numbers and weights."""
@@ -132,14 +143,18 @@ class TensorBoard(Callback):
         rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
         if rate is not None:
             numbers["learning_rate"] = float(rate)
-        if self.write_steps_per_second:
-            numbers["steps_per_second"] = (self._steps() - self._iterations) / (time.perf_counter() - self._began)
+        now = self._iterations()
+        steps = self.params.get("steps") if now is None or self._first is None else now - self._first
+        if self.write_steps_per_second and steps is not None:
+            numbers["steps_per_second"] = steps / (time.perf_counter() - self._began)
         held_out = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
         self._file(self._train).scalars(epoch, _tagged("epoch", numbers))
         self._file(self._validation).scalars(epoch, _tagged("epoch", held_out))
         self._write_graph()  # of a model that only its first step has built
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
+        if self._projector is not None and epoch % self.embeddings_freq == 0:
+            self._projector.write()
 
     def _release(self) -> None:
         """Ends a trace that is running."""
@@ -147,10 +162,10 @@ class TensorBoard(Callback):
             self._profile.stop()
             self._watch_batches(True)
 
-    def _steps(self) -> int:
-        """Returns how many steps the optimizer has taken; where the model has none, how many batches were seen."""
+    def _iterations(self) -> int | None:
+        """Returns how many steps the optimizer has taken, or None where the model has no one optimizer."""
         iterations = getattr(getattr(self.model, "optimizer", None), "iterations", None)
-        return self._before + self._batches if iterations is None else int(iterations)
+        return None if iterations is None else int(iterations)
 
     # --- batches -----------------------------------------------------------------------------------------------------
 
@@ -177,8 +192,10 @@ class TensorBoard(Callback):
 
     def on_test_end(self, logs: Logs = None) -> None:
         """Evaluation or validation is over: writes its numbers."""
-        values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
-        self._file(self._validation).scalars(self._steps(), values)
+        iterations = self._iterations()
+        if iterations is not None:
+            values = {f"evaluation_{name}_vs_iterations": value for name, value in (logs or {}).items()}
+            self._file(self._validation).scalars(iterations, values)
 
     # --- the model ---------------------------------------------------------------------------------------------------
 
