@@ -99,14 +99,34 @@ def steps_of_dispatches(board, epochs=1):
 
 def test_by_the_epoch_steps_are_not_dispatched_one_by_one(tmp_path):
     assert len(steps_of_dispatches(TensorBoard(tmp_path / "a", histogram_freq=1))) < 8
-    assert steps_of_dispatches(TensorBoard(tmp_path / "b", update_freq=100)) == [1] * 16
+    assert steps_of_dispatches(TensorBoard(tmp_path / "b", update_freq="batch")) == [1] * 16
 
 
-def test_the_profile_slows_down_only_its_own_epoch(tmp_path):
-    board = TensorBoard(tmp_path, profile_batch=(3, 4))
-    steps = steps_of_dispatches(board, epochs=3)
-    assert steps[:16] == [1] * 16 and len(steps) < 16 + 2 * 8
+def test_every_nth_batch_is_the_last_of_a_dispatch(tmp_path):
+    ends = np.cumsum(steps_of_dispatches(TensorBoard(tmp_path, update_freq=7), epochs=2))
+    written = [step for step, _ in scalars(tmp_path / "train")["batch_loss"]]
+    assert {step - 48 for step in written} <= set(ends.tolist()) and len(ends) < 20
+    assert written == [49, 56, 63, 70, 77]
+
+
+def test_only_what_is_profiled_is_dispatched_one_by_one(tmp_path):
+    steps = steps_of_dispatches(TensorBoard(tmp_path, profile_batch=(19, 21)), epochs=3)
+    ends = np.cumsum(steps).tolist()
+    assert {18, 19, 20, 21} <= set(ends) and ends[-1] == 48 and len(steps) < 30
     assert len(list(tmp_path.glob("train/plugins/profile/*/*.xplane.pb"))) == 1
+
+
+def test_hooks_of_ones_own_see_every_batch(tmp_path):
+    class Mine(TensorBoard):
+        seen = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            self.seen += 1
+
+    board = Mine(tmp_path, update_freq=5)
+    assert steps_of_dispatches(board, epochs=2) == [1] * 32 and board.seen == 32
+    assert [step for step, _ in scalars(tmp_path / "train")["batch_loss"]] == [50, 55, 60, 65, 70, 75, 80]
 
 
 def test_a_profiler_that_something_else_uses_is_left_alone(tmp_path):

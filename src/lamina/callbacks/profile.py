@@ -37,12 +37,15 @@ class Profile:
         if self._running:
             self._step.enter_context(jax.profiler.StepTraceAnnotation("train", step_num=batch))
 
-    def end(self, batch: int) -> bool:
-        """A batch is done: ends the trace with the last; returns whether no batch to come is profiled."""
+    def end(self, batch: int) -> None:
+        """A batch is done: ends the trace with the last."""
         self._step.close()
         if batch >= self._last:
             self.stop()
-        return batch >= self._last
+
+    def wait(self, done: int) -> int | None:
+        """Returns how many batches may run after so many until one is profiled: 1 is the next; None if none is any more."""
+        return None if done >= self._last else max(self._first - 1 - done, 1)
 
     def stop(self) -> None:
         """Ends the trace and writes it, if there is one."""

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.callbacks.callback import Callback, Logs
+from lamina.callbacks.callback import Callback, Logs, now_and_then
 from lamina.callbacks.checks import count
 from lamina.callbacks.event_file import EventFile, require_tensorboard
 from lamina.callbacks.profile import Profile
@@ -40,11 +40,11 @@ class TensorBoard(Callback):
             a weight, white the greatest. A weight of three axes is a picture for each of the first three numbers of its last
             axis; a kernel of four is one picture of tiles, the inputs downwards and the outputs across.
         write_steps_per_second: whether to write how many steps a second training takes.
-        update_freq: "epoch", or after how many batches to write losses and metrics; "batch" is 1. The steps are then dispatched
-            one by one whatever the number, which slows small models down; with "epoch" many are one program.
+        update_freq: "epoch", or after how many batches to write losses and metrics; "batch" is 1. So many steps at most are then
+            one program, so that low numbers slow small models down.
         profile_batch: the number, from 1, of a batch of each fit to profile, or the first and the last of several; 0 is none.
-            TensorBoard shows the trace if the package `tensorboard-plugin-profile` is installed. Until that batch is done, and
-            to the end of its epoch, the steps are dispatched one by one.
+            TensorBoard shows the trace if the package `tensorboard-plugin-profile` is installed. These steps are dispatched one
+            by one.
         embeddings_freq: after how many epochs to write the tables of Embedding layers for TensorBoard's projector, over those
             from before; 0 writes none.
         embeddings_metadata: a file in log_dir with a line about each row of a table, or a dict of such files by layers' names.
@@ -97,18 +97,10 @@ class TensorBoard(Callback):
         self.embeddings_metadata = embeddings_metadata
         self._projector: Projector | None = None
         self._graph_written = False
-        self._before = self._batches = 0  # batches of all fits before this one, and of this one
-        self._began = self._batch_began = 0.0
-        self._first: int | None = None
-        self._watch_batches(self.update_freq != "epoch" or self._profile is not None)
-
-    def _watch_batches(self, every: bool) -> None:
-        """Has hooks of batches, or has none: in the class they would make every training a slow one."""
-        for name, hook in (("on_train_batch_begin", self._before_batch), ("on_train_batch_end", self._after_batch)):
-            if every:
-                vars(self)[name] = hook
-            else:
-                vars(self).pop(name, None)
+        self._before = self._batches = self._earlier = 0  # batches of earlier fits, of this one, and of its earlier epochs
+        self._began = 0.0
+        self._first: int | None = None  # the optimizer's steps when the epoch began
+        self._written = 0, 0.0  # the batch that was written last in this epoch, and when
 
     def set_model(self, model: Any) -> None:
         """Takes the model, and begins new files."""
@@ -135,6 +127,7 @@ class TensorBoard(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """An epoch begins: notes when."""
         self._began, self._first = time.perf_counter(), self._iterations()
+        self._earlier, self._written = self._batches, (self._batches, self._began)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """An epoch is over: writes its numbers and weights."""
@@ -160,7 +153,6 @@ class TensorBoard(Callback):
         """Ends a trace that is running."""
         if self._profile is not None:
             self._profile.stop()
-            self._watch_batches(True)
 
     def _iterations(self) -> int | None:
         """Returns how many steps the optimizer has taken, or None where the model has no one optimizer."""
@@ -169,20 +161,32 @@ class TensorBoard(Callback):
 
     # --- batches -----------------------------------------------------------------------------------------------------
 
-    def _before_batch(self, batch: int, logs: Logs = None) -> None:
-        self._batches += 1
-        if self._profile is not None:
-            self._profile.begin(self._batches)
-        self._batch_began = time.perf_counter()
+    def _until_batch(self) -> int | None:
+        """Returns how many steps may run as one until a batch is to be written or profiled."""
+        waits = [None if self._profile is None else self._profile.wait(self._batches)]
+        if isinstance(self.update_freq, int):
+            waits.append(self.update_freq - (self._before + self._batches) % self.update_freq)
+        return min((wait for wait in waits if wait is not None), default=None)
 
-    def _after_batch(self, batch: int, logs: Logs = None) -> None:
-        seconds = time.perf_counter() - self._batch_began
-        if self._profile is not None and self._profile.end(self._batches) and self.update_freq == "epoch":
-            self._watch_batches(False)
+    @now_and_then
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """A step of training begins: starts a trace, if it is to be profiled."""
+        if self._profile is not None:
+            self._profile.begin(self._earlier + batch + 1)
+
+    @now_and_then
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """A step of training is done: ends a trace, and writes the running losses and metrics, if it is their turn."""
+        self._batches = self._earlier + batch + 1
+        if self._profile is not None:
+            self._profile.end(self._batches)
         step = self._before + self._batches
         if isinstance(self.update_freq, int) and step % self.update_freq == 0:
-            speed = {"steps_per_second": 1 / seconds} if self.write_steps_per_second else {}
-            self._file(self._train).scalars(step, _tagged("batch", {**(logs or {}), **speed}))
+            numbers, (last, then), now = dict(logs or {}), self._written, time.perf_counter()
+            if self.write_steps_per_second:
+                numbers["steps_per_second"] = (self._batches - last) / (now - then)
+            self._written = self._batches, now
+            self._file(self._train).scalars(step, _tagged("batch", numbers))
 
     # --- evaluation --------------------------------------------------------------------------------------------------
 
