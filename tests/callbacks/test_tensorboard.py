@@ -15,6 +15,7 @@ import lamina
 from callbacks.twins import data, line, train
 from lamina import layers
 from lamina.callbacks import LambdaCallback, TensorBoard
+from lamina.inspect.graph_def import graph_def
 
 
 def read(folder):
@@ -67,9 +68,11 @@ def test_evaluation_by_itself_is_written(tmp_path):
     assert not (tmp_path / "train").exists()
 
 
-def test_every_nth_batch_is_written_and_counted_from_fit_to_fit(tmp_path):
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_every_nth_batch_is_written_and_counted_from_fit_to_fit(tmp_path, eagerly):
     (x, y), _ = data()
     model, seen = line(lamina), []
+    model.run_eagerly = eagerly
     note = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
     board = TensorBoard(tmp_path, update_freq=2)
     fit = lambda board, **more: model.fit(x, y, batch_size=8, verbose=0, callbacks=[board, note], **more)  # noqa: E731
@@ -254,6 +257,12 @@ def test_the_graph_of_a_model_of_ones_own_is_the_tree_of_what_it_owns(tmp_path):
     other = tmp_path / "other"
     model.fit(np.ones((2, 3)), np.ones((2, 1)), verbose=0, callbacks=[TensorBoard(other, write_graph=False)])
     assert not read(other / "train").Tags()["graph"]
+
+
+def test_layers_that_know_their_owner_are_drawn_once():
+    outer, inner = layers.Dense(1, name="outer"), layers.Dense(1, name="inner")
+    outer.part, inner.whole = inner, outer
+    assert sorted(node.op for node in graph_def(outer).node) == ["Dense", "Dense"]
 
 
 def test_tables_of_embeddings_are_written_for_the_projector(tmp_path):

@@ -69,8 +69,11 @@ class _Drawing:
 
     def layer(self, layer: Layer, sources: list[str], outputs: list[SymbolicTensor]) -> str:
         """Draws a call of a layer, and what it owns; returns the node's name."""
+        self._of.setdefault(id(layer), [])  # what it owns may hold it, too
         owned = [node for child in layer.children().values() for node in self._owned(child)]
-        return self._node(layer.path, type(layer).__name__, [*sources, *owned], outputs)
+        name = self._node(layer.path, type(layer).__name__, [*sources, *owned], outputs)
+        self._of[id(layer)] = self._of[id(layer)] or [name]
+        return name
 
     def _owned(self, child: Variable | Module) -> list[str]:
         """Draws what a layer owns, once; returns the nodes that lead to the layer."""

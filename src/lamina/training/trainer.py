@@ -126,10 +126,10 @@ class Trainer(Learner):
                 validation_epochs=_validated(validation_freq, run),
             )
         finally:
-            group._release()
             feed.close()
             if validation is not None:
                 validation.close()
+            group._release()
         return self.history
 
     @events.task
