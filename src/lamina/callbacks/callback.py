@@ -1,6 +1,6 @@
 """Callback: what is called at the turns of training, evaluation and prediction."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from lamina.core.shown import Shown
@@ -12,6 +12,12 @@ _BATCH_HOOKS = {
     "test": ("on_test_batch_begin", "on_test_batch_end"),
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
+
+
+def now_and_then(hook: Callable[..., None]) -> Callable[..., None]:
+    """Marks a callback's own hook of batches as one that need not see them all: `_until_batch` says which it has to."""
+    hook.now_and_then = True  # type: ignore[attr-defined]
+    return hook
 
 
 class Callback(Shown):
@@ -43,6 +49,17 @@ class Callback(Shown):
     def set_model(self, model: Any) -> None:
         """Takes the model."""
         self.model = model
+
+    def _release(self) -> None:
+        """Gives back what must not outlive a training. Called whenever one ends, also by an error, when on_train_end is not."""
+
+    def _until_batch(self) -> int | None:
+        """Returns how many steps may run as one until its hooks of batches, all `now_and_then`, are to be called; None for no end.
+
+        The hook for a batch's end is called then, and may be called before, with the logs of that moment, and always after the
+        last batch of an epoch. The hook for its beginning is called where this is 1.
+        """
+        return 1
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Training begins."""
@@ -124,9 +141,18 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_model(model)
 
+    def _release(self) -> None:
+        """Has all of them give back what must not outlive a training."""
+        for callback in self.callbacks:
+            callback._release()
+
     def sees_batches(self, kind: str) -> bool:
-        """Tells whether any of them has a hook for batches of "train", "test" or "predict"."""
-        return any(_overrides(callback, hook) for callback in self.callbacks for hook in _BATCH_HOOKS[kind])
+        """Tells whether any of them has a hook for each batch of "train", "test" or "predict"."""
+        return any(not _is_rare(hook) for callback in _flat(self) for hook in _own_hooks(callback, kind))
+
+    def seeing_some(self, kind: str) -> list[Callback]:
+        """Returns those whose hooks for batches of "train", "test" or "predict" need not be called for each."""
+        return [callback for callback in _flat(self) if any(_is_rare(hook) for hook in _own_hooks(callback, kind))]
 
 
 def _flat(callbacks: Any) -> Iterable[Callback]:
@@ -141,10 +167,14 @@ def _flat(callbacks: Any) -> Iterable[Callback]:
         raise TypeError(f"callbacks takes objects of lamina.callbacks.Callback, not {callbacks!r}.")
 
 
-def _overrides(callback: Callback, hook: str) -> bool:
-    if isinstance(callback, CallbackList):
-        return any(_overrides(inner, hook) for inner in callback)
-    return getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
+def _own_hooks(callback: Callback, kind: str) -> list[Any]:
+    """Returns the hooks for batches of a kind that a callback overrides."""
+    hooks = [(getattr(Callback, name), getattr(callback, name)) for name in _BATCH_HOOKS[kind]]
+    return [hook for base, hook in hooks if getattr(hook, "__func__", None) is not base]
+
+
+def _is_rare(hook: Any) -> bool:
+    return getattr(hook, "now_and_then", False)
 
 
 def _each(hook: str) -> Any:

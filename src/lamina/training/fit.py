@@ -44,6 +44,7 @@ class _Watch:
 
     def __init__(self, model: Trainable, kind: str, callbacks: CallbackList, report: Silent) -> None:
         self.every = callbacks.sees_batches(kind)
+        self._some = callbacks.seeing_some(kind)
         self._model = model if kind == "train" else None
         self._begin = getattr(callbacks, f"on_{kind}_batch_begin")
         self._end = getattr(callbacks, f"on_{kind}_batch_end")
@@ -55,6 +56,12 @@ class _Watch:
         """Whether a callback has asked to stop."""
         return self._model is not None and self._model.stop_training
 
+    def ahead(self) -> int | None:
+        """Returns how many steps may run until one is to be seen, or None for no end."""
+        if self.every:
+            return 1
+        return min((wait for callback in self._some if (wait := callback._until_batch()) is not None), default=None)
+
     def begin(self, step: int) -> None:
         """A step begins."""
         self._begin(step, {})
@@ -62,7 +69,7 @@ class _Watch:
     def end(self, done: int, logs: Any) -> None:
         """So many steps are done."""
         self._report.update(done, logs)
-        if self.every:
+        if self.every or self._some:
             self._end(done - 1, self._numbers(logs))
 
 

@@ -33,12 +33,15 @@ class Watch(Protocol):
     def every(self) -> bool:
         """Whether each step is to be seen, so that each is dispatched by itself."""
 
+    def ahead(self) -> int | None:
+        """Returns how many steps may be one dispatch until one is to be seen, or None for no end."""
+
     @property
     def stopped(self) -> bool:
         """Whether the pass is to end here."""
 
     def begin(self, step: int) -> None:
-        """A step begins: the first is number 0. Called where `every` is set."""
+        """A step begins: the first is number 0. Called where it is to be seen."""
 
     def end(self, done: int, logs: Any) -> None:
         """So many steps are done, the last of which gave these logs."""
@@ -100,9 +103,10 @@ class CompiledLoop:
             pace = self._paces.setdefault(block.kind, Pace())
             start = 0
             while start < block.steps and not watch.stopped:
-                if watch.every:
+                ahead = watch.ahead()
+                if ahead == 1:
                     watch.begin(done)
-                count = 1 if watch.every else pace.steps(block.steps - start)
+                count = pace.steps(min(block.steps - start, ahead or block.steps))
                 logs = self._dispatch(block.part(start, count), pace)
                 start, done = start + count, done + count
                 watch.end(done, logs)
@@ -155,7 +159,7 @@ class PythonLoop:
         done = 0
         for block in blocks:
             for step in range(block.steps):
-                if watch.every:
+                if watch.ahead() == 1:
                     watch.begin(done)
                 logs = self.batch(block.batch(step))
                 done += 1

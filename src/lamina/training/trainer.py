@@ -129,6 +129,7 @@ class Trainer(Learner):
             feed.close()
             if validation is not None:
                 validation.close()
+            group._release()
         return self.history
 
     @events.task
