@@ -256,3 +256,21 @@ def test_int_inputs_and_several_arguments_are_kept_as_they_were():
     model = Pair()
     model(np.ones((2, 7), "int32"), weights=np.ones((2, 7), "float32"), scale=2.0)
     assert rows(model)["words (Embedding)"]["Output shape"] == "(None, 7, 4)" and "missing" not in text(model)
+
+
+def test_a_build_of_ones_own_is_enough():
+    class Own(Net):
+        def build(self, input_shape):
+            self.hidden.build(input_shape)
+            self.out.build((*input_shape[:-1], 4))
+
+    model = Own()
+    model.build((None, 3))
+    assert [row["Output shape"] for row in rows(model).values()] == ["(None, 4)", "(None, 1)"]
+
+
+def test_named_axes_and_given_batches_are_shown():
+    graph = lamina.Sequential([lamina.Input(("time", 3)), layers.Dense(2, name="dense")])
+    fixed = lamina.Sequential([lamina.Input((3,), batch_size=8), layers.Dense(2, name="dense")])
+    assert rows(graph)["dense (Dense)"]["Output shape"] == "(None, time, 2)"
+    assert rows(fixed)["dense (Dense)"]["Output shape"] == "(8, 2)"

@@ -149,7 +149,7 @@ def _fill_chain(part: Part, model: Sequential, outputs: Outputs, above: tuple[La
         after.feeds, after.takes = [Feed(before)], before.gives[:1]
     if part.parts:
         part.starts, part.ends = part.parts[:1], [Feed(part.parts[-1])]
-        part.parts[0].takes = model._tensors[:1]
+        part.parts[0].takes = model._tensors[:1] or ([] if model._shape is None else [model._symbolic(model._shape)])
 
 
 def _fill_graph(part: Part, model: Functional, outputs: Outputs, above: tuple[Layer, ...]) -> None:

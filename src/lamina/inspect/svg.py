@@ -13,7 +13,7 @@ COLOURS = {
     "input": ("#ddf4ff", "#218bff", "#0c2d4a", "#4184e4"),
     "function": ("#f6f8fa", "#afb8c1", "#2d333b", "#545d68"),
     "weight": ("#fff8c5", "#bf8700", "#3b2f00", "#ae7c14"),
-    "frame": ("#8c959f14", "#afb8c1", "#9198a114", "#545d68"),
+    "frame": ("#f3f5f7", "#afb8c1", "#161b22", "#545d68"),
 }
 INK, FAINT = "#1f2328", "#59636e"
 _DARK_INK, _DARK_FAINT, _DARK_LINE = "#f0f6fc", "#9198a1", "#8b949e"
@@ -24,7 +24,7 @@ def svg(drawing: Drawing, placed: Placed) -> str:
     """Returns a drawing that is laid out as a page of SVG."""
     width, height = (size + 2 * _MARGIN for size in placed.size)
     marks = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'<svg class="lamina-model" xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="{-_MARGIN} {-_MARGIN} {width:.0f} {height:.0f}" font-family="Helvetica, Arial, sans-serif">',
         f"<style>{_style()}</style>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
@@ -38,14 +38,16 @@ def svg(drawing: Drawing, placed: Placed) -> str:
 
 
 def _style() -> str:
-    kinds = COLOURS.items()
-    light = "".join(f".{kind} rect{{fill:{fill};stroke:{stroke}}}" for kind, (fill, stroke, _, _) in kinds)
-    dark = "".join(f".{kind} rect{{fill:{fill};stroke:{stroke}}}" for kind, (_, _, fill, stroke) in kinds)
-    return (
-        f"{light}.line{{fill:none;stroke:{LINE};stroke-width:1.2}}.tip{{fill:{LINE}}}text{{fill:{FAINT}}}"
-        f".strong{{fill:{INK};font-weight:bold}}@media(prefers-color-scheme:dark){{{dark}.line{{stroke:{_DARK_LINE}}}"
-        f".tip{{fill:{_DARK_LINE}}}text{{fill:{_DARK_FAINT}}}.strong{{fill:{_DARK_INK}}}}}"
-    )
+    """Returns the colours, of light and of dark pages; they hold for this picture alone, also where a page has others."""
+
+    def rules(side: int, ink: str, faint: str, line: str) -> str:
+        boxes = [(f".{kind} rect", f"fill:{pair[side]};stroke:{pair[side + 1]}") for kind, pair in COLOURS.items()]
+        rest = [("text", f"fill:{faint}"), (".strong", f"fill:{ink}"), (".line", f"stroke:{line}"), (".tip", f"fill:{line}")]
+        return "".join(f".lamina-model {where}{{{what}}}" for where, what in [*boxes, *rest])
+
+    fixed = ".lamina-model .line{fill:none;stroke-width:1.2}.lamina-model .strong{font-weight:bold}"
+    dark = rules(2, _DARK_INK, _DARK_FAINT, _DARK_LINE)
+    return f"{fixed}{rules(0, INK, FAINT, LINE)}@media(prefers-color-scheme:dark){{{dark}}}"
 
 
 def _box(box: Box, x: float, y: float, width: float, height: float) -> str:
