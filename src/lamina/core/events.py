@@ -15,6 +15,7 @@ from typing import Any
 import jax
 
 from lamina.core.errors import user_line
+from lamina.core.leaving import leave
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 FOUND = "/jax/compilation_cache/cache_hits"
@@ -214,14 +215,18 @@ def run(name: str, steps: int = 1) -> contextlib.AbstractContextManager[None]:
 
 
 def task(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a method tell of its runs, as what caused all that happens inside: `fit`, `evaluate`, ..."""
+    """Makes a public method tell of its runs, as what caused all that happens inside: `fit`, `evaluate`, ..."""
 
     @functools.wraps(function)
     def told(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not listeners:
-            return function(self, *args, **kwargs)
-        with happening("task", function.__name__, subject=self):
-            return function(self, *args, **kwargs)
+        try:
+            if not listeners:
+                return function(self, *args, **kwargs)
+            with happening("task", function.__name__, subject=self):
+                return function(self, *args, **kwargs)
+        except Exception as error:
+            leave(error)
+            raise
 
     return told
 

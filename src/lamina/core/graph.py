@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 
+from lamina.core.errors import describe_call
+from lamina.core.leaving import explain, leave
 from lamina.core.shapes import Attempt, abstract_call
 from lamina.core.symbolic import Node, SymbolicTensor, is_tensor, symbolic_leaves
 from lamina.core.variable import Variable
@@ -33,7 +35,12 @@ def record(
         attempt: see `abstract_call`.
     """
     if outputs is None:
-        outputs = abstract_call(function, args, kwargs, attempt)
+        try:
+            outputs = abstract_call(function, args, kwargs, attempt)
+        except Exception as error:
+            explain(error, f"the operation {getattr(function, '__name__', function)!r}", describe_call(args, kwargs))
+            leave(error)
+            raise
     node = Node(function, args, kwargs)
     node.outputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype, node=node), outputs)
     return node.outputs
@@ -47,19 +54,23 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for arg in args:
-            if type(arg) in _UNWRAPPED:
-                break
-        else:
-            if not kwargs or not any(type(arg) in _UNWRAPPED for arg in kwargs.values()):
-                return function(*args, **kwargs)
-        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor)
-        if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
-            return record(call, args, kwargs)
-        if any(isinstance(leaf, Variable) for leaf in leaves):
-            leaves = [leaf.value if isinstance(leaf, Variable) else leaf for leaf in leaves]
-            args, kwargs = jax.tree.unflatten(tree, leaves)
-        return function(*args, **kwargs)
+        try:
+            for arg in args:
+                if type(arg) in _UNWRAPPED:
+                    break
+            else:
+                if not kwargs or not any(type(arg) in _UNWRAPPED for arg in kwargs.values()):
+                    return function(*args, **kwargs)
+            leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor)
+            if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
+                return record(call, args, kwargs)
+            if any(isinstance(leaf, Variable) for leaf in leaves):
+                leaves = [leaf.value if isinstance(leaf, Variable) else leaf for leaf in leaves]
+                args, kwargs = jax.tree.unflatten(tree, leaves)
+            return function(*args, **kwargs)
+        except Exception as error:
+            leave(error)
+            raise
 
     call.recorded = call  # type: ignore[attr-defined]
     return call

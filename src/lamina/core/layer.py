@@ -24,10 +24,11 @@ from lamina.core.calls import (
 )
 from lamina.core.config import constructor_arguments, unknown_argument
 from lamina.core.contributions import Contributing
-from lamina.core.errors import describe_call, show_shapes, user_line
+from lamina.core.errors import describe_call, forgotten_init, show_shapes, user_line
 from lamina.core.frame import Cell, Transaction, in_trace, thread
 from lamina.core.graph import record
 from lamina.core.input_spec import check_inputs
+from lamina.core.leaving import explain, explaining, leave
 from lamina.core.lift import lift
 from lamina.core.masks import any_masks, mask_of, with_mask
 from lamina.core.naming import snake_case, unique_name
@@ -133,9 +134,7 @@ class Layer(Contributing, family="layers"):
 
     def _check_ready(self) -> None:
         if not self._ready:
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ did not call super().__init__(). Write super().__init__() as its first line."
-            )
+            raise forgotten_init(type(self))
 
     # --- what subclasses define --------------------------------------------------------------------------------------
 
@@ -154,7 +153,11 @@ class Layer(Contributing, family="layers"):
             self.built = True
             return
         self._check_ready()
-        abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
+        try:
+            abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
+        except Exception as error:
+            leave(error)
+            raise
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs. Every layer that is called defines it."""
@@ -194,12 +197,16 @@ class Layer(Contributing, family="layers"):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Builds the layer if need be and computes its outputs; on symbolic tensors, records the call."""
         self._check_ready()
-        if has_symbolic(args) or (kwargs and has_symbolic(kwargs)):
-            return self._connect(args, kwargs)
-        if thread.frames:
-            return self._enter(args, kwargs)
-        with Transaction():
-            return self._enter(args, kwargs)
+        try:
+            if has_symbolic(args) or (kwargs and has_symbolic(kwargs)):
+                return self._connect(args, kwargs)
+            if thread.frames:
+                return self._enter(args, kwargs)
+            with Transaction():
+                return self._enter(args, kwargs)
+        except Exception as error:
+            leave(error)
+            raise
 
     def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs the call inside what surrounds it: the stack of calls, the dtype that weights are read in, the errors."""
@@ -309,16 +316,8 @@ class Layer(Contributing, family="layers"):
 
     def _explain(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Adds to an error, once, which layer it came from, how that was called and built, and the user's lines."""
-        if getattr(error, "_lamina_explained", False):
-            return
-        given = describe_call(args, kwargs)
-        note = f"In the layer {self.path!r} ({type(self).__name__}), called on {given}\n  called at {user_line()}"
-        if raised := user_line(error):
-            note += f"\n  raised at {raised}"
-        if self._built_with is not None:
-            note += f"\n  built for {self._built_with[0]} at {self._built_with[1]}"
-        error.add_note(note)
-        error._lamina_explained = True  # type: ignore[attr-defined]
+        subject = f"the layer {self.path!r} ({type(self).__name__})"
+        explain(error, subject, describe_call(args, kwargs), self._built_with, precisely=True)
 
     def _note_built(self, shapes: tuple[Any, ...]) -> None:
         self._built_with = (", ".join(show_shapes(shape) for shape in shapes), user_line())
@@ -416,4 +415,5 @@ class Layer(Contributing, family="layers"):
         return {**config, **{key: value for key, value in base.items() if known is None or key in known}}
 
 
+explaining.add(Layer._enter.__code__)
 Layer._signature = call_signature(Layer.call)

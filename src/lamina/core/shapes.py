@@ -7,7 +7,6 @@ two stand-in sizes in turn tell which sizes depend on them, and nothing is ever 
 import contextlib
 import functools
 import operator
-import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -16,7 +15,9 @@ import jax
 import jax.numpy as jnp
 
 import lamina.core.events as events
+from lamina.core.errors import UNNAMED
 from lamina.core.frame import Frame
+from lamina.core.side_effects import watched
 from lamina.core.symbolic import Shape, Size, SymbolicTensor, is_tensor
 
 _STAND_INS = (96, 144)
@@ -56,7 +57,7 @@ def _public_size(size: Any) -> Size:
         text = str(size)
     except Exception:  # jax's own error for a symbolic size that has no constant value
         text = str(size)
-    return None if re.search(r"\b_(batch|axis\d+)\b", text) else text
+    return None if UNNAMED.search(text) else text
 
 
 Attempt = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -93,7 +94,8 @@ def abstract_call(
                 return _arrays_only(function(*full_args, **full_kwargs))
 
         with events.reason("shapes"), events.attempt():
-            return jax.eval_shape(traced, specs)
+            with watched("a run for shapes"):
+                return jax.eval_shape(traced, specs)
 
     if all(isinstance(size, int) for tensor in tensors for size in tensor.shape):
         return run(lambda size, _: size)

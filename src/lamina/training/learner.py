@@ -7,6 +7,7 @@ import jax
 
 import lamina.optimizers as optimizers
 from lamina.core.layer import Layer
+from lamina.core.leaving import public
 from lamina.core.lift import value_and_grad
 from lamina.core.metric import Metric
 from lamina.core.variable import Array
@@ -29,6 +30,7 @@ class Learner(Layer):
         self.compiled = False
         self._objective = Objective()
 
+    @public
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -61,6 +63,7 @@ class Learner(Layer):
         Raises:
             ValueError: for an unknown name, with the nearest known one. The model then stays as it was.
         """
+        self._check_ready()
         chosen = None if optimizer is None else optimizers.get(optimizer)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics)
         if auto_scale_loss and chosen is not None and self.compute_dtype == "float16":

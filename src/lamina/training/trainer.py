@@ -235,6 +235,7 @@ class Trainer(Learner):
         return getattr(type(self), f"{kind}_step") is not getattr(Trainer, f"{kind}_step")
 
     def _check_compiled(self, what: str) -> None:
+        self._check_ready()
         if not self.compiled:
             raise RuntimeError(f"Call compile(optimizer, loss) before {what}: the model {self.name!r} is not compiled yet.")
 
