@@ -93,9 +93,8 @@ def abstract_call(
             with Frame():
                 return _arrays_only(function(*full_args, **full_kwargs))
 
-        with events.reason("shapes"), events.attempt():
-            with watched("a run for shapes"):
-                return jax.eval_shape(traced, specs)
+        with events.reason("shapes"), events.attempt(), watched("a run for shapes"):
+            return jax.eval_shape(traced, specs)
 
     if all(isinstance(size, int) for tensor in tensors for size in tensor.shape):
         return run(lambda size, _: size)

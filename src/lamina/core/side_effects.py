@@ -142,7 +142,28 @@ class Ended:
 
 
 _USES = "add sub mul matmul truediv floordiv mod pow and or xor"
-_METHODS = "neg pos abs invert lt le gt ge len iter getitem bool int float complex index jax_array array call round".split()
+_METHODS = [
+    "neg",
+    "pos",
+    "abs",
+    "invert",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "len",
+    "iter",
+    "getitem",
+    "bool",
+    "int",
+    "float",
+    "complex",
+    "index",
+    "jax_array",
+    "array",
+    "call",
+    "round",
+]
 for _name in [*_USES.split(), *(f"r{name}" for name in _USES.split()), *_METHODS]:
     setattr(Ended, f"__{_name}__", Ended._refuse)
 
