@@ -52,7 +52,7 @@ _BY_MESSAGE: list[tuple[str, str]] = [
     (
         r"dot_general requires contracting dimensions to have the same shape",
         "A matrix product a @ b sums over the last axis of a and the last but one of b (or its only one), whose sizes must be "
-        "equal. Look at the shapes of both in the line above; swap axes with lamina.ops.transpose, or change the size of one.",
+        "equal: the message names both. Swap axes with lamina.ops.transpose, or change the size of one.",
     ),
     (
         r"incompatible shapes for broadcasting|Incompatible shapes for broadcasting|must have equal|shapes must be equal",

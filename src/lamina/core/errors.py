@@ -25,7 +25,7 @@ INTERNAL = (
 )
 _PASSED_OVER = (*INTERNAL, *(f"{_SITE / library}{os.sep}" for library in ("numpy", "optax")), "<frozen ")
 
-UNNAMED = re.compile(r"\b_(batch|axis\d+)\b")  # a size that follows from an unknown one without a name
+UNNAMED = re.compile(r"\b_(batch|axis\d+)\b")  # in expressions of symbolic sizes: an unknown size that has no name
 
 
 class StateError(RuntimeError):
@@ -80,7 +80,7 @@ def forgotten_init(cls: type) -> RuntimeError:
     """Returns the error for an object of a class whose constructor did not call that of its base class."""
     codes = {base: getattr(vars(base).get("__init__"), "__code__", None) for base in cls.__mro__}
     own = [base for base, code in codes.items() if code is not None and not base.__module__.startswith("lamina.")]
-    silent = [base for base in own if "__init__" not in codes[base].co_names]
+    silent = [base for base in own if "__init__" not in getattr(codes[base], "co_names", ())]
     guilty = next(iter([*silent, *own]), cls)
     code = codes[guilty]
     where = "" if code is None else f" ({code_line(code)})"

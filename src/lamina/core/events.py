@@ -14,8 +14,8 @@ from typing import Any
 
 import jax
 
-from lamina.core.errors import user_line
-from lamina.core.leaving import leave
+from lamina.core.errors import describe_call, user_line
+from lamina.core.leaving import explain, leave
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 FOUND = "/jax/compilation_cache/cache_hits"
@@ -225,6 +225,7 @@ def task(function: Callable[..., Any]) -> Callable[..., Any]:
             with happening("task", function.__name__, subject=self):
                 return function(self, *args, **kwargs)
         except Exception as error:
+            explain(error, f"{function.__name__} of {self.path!r}", describe_call(args, kwargs))
             leave(error)
             raise
 

@@ -30,6 +30,7 @@ from lamina.core.graph import record
 from lamina.core.input_spec import check_inputs
 from lamina.core.leaving import explain, explaining, leave
 from lamina.core.lift import lift
+from lamina.core.made_once import explain_early, refuse_replacement, warn_of_unheld
 from lamina.core.masks import any_masks, mask_of, with_mask
 from lamina.core.naming import snake_case, unique_name
 from lamina.core.shapes import ShapeSpec, abstract_call, settled
@@ -152,8 +153,8 @@ class Layer(Contributing, family="layers"):
         if not input_shapes:
             self.built = True
             return
-        self._check_ready()
         try:
+            self._check_ready()
             abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
         except Exception as error:
             leave(error)
@@ -196,8 +197,8 @@ class Layer(Contributing, family="layers"):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Builds the layer if need be and computes its outputs; on symbolic tensors, records the call."""
-        self._check_ready()
         try:
+            self._check_ready()
             if has_symbolic(args) or (kwargs and has_symbolic(kwargs)):
                 return self._connect(args, kwargs)
             if thread.frames:
@@ -316,11 +317,19 @@ class Layer(Contributing, family="layers"):
 
     def _explain(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Adds to an error, once, which layer it came from, how that was called and built, and the user's lines."""
+        explain_early(error, self)
         subject = f"the layer {self.path!r} ({type(self).__name__})"
         explain(error, subject, describe_call(args, kwargs), self._built_with, precisely=True)
 
     def _note_built(self, shapes: tuple[Any, ...]) -> None:
         self._built_with = (", ".join(show_shapes(shape) for shape in shapes), user_line())
+        if calls.stack and not self._parents:
+            warn_of_unheld(self)
+
+    def _check_replaced(self, name: str, before: Any, now: Any) -> None:
+        kinds = (Variable, Layer)
+        if calls.stack and isinstance(before, kinds) and isinstance(now, kinds):
+            refuse_replacement(self, name, before, now)
 
     # --- properties --------------------------------------------------------------------------------------------------
 

@@ -141,30 +141,26 @@ class Ended:
     __hash__ = object.__hash__
 
 
-_USES = "add sub mul matmul truediv floordiv mod pow and or xor"
-_METHODS = [
-    "neg",
-    "pos",
-    "abs",
-    "invert",
+_BINARY = (
+    "add",
+    "sub",
+    "mul",
+    "matmul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "and",
+    "or",
+    "xor",
     "lt",
     "le",
     "gt",
     "ge",
-    "len",
-    "iter",
     "getitem",
-    "bool",
-    "int",
-    "float",
-    "complex",
-    "index",
-    "jax_array",
-    "array",
-    "call",
-    "round",
-]
-for _name in [*_USES.split(), *(f"r{name}" for name in _USES.split()), *_METHODS]:
+)
+_UNARY = ("neg", "pos", "abs", "invert", "len", "iter", "bool", "int", "float", "complex", "index", "round", "array", "jax_array")
+for _name in (*_BINARY, *(f"r{name}" for name in _BINARY[:11]), *_UNARY, "call"):
     setattr(Ended, f"__{_name}__", Ended._refuse)
 
 

@@ -48,6 +48,14 @@ class Connected(Model):
         """A name for each of `outputs`: its key in a dict, or that of the layer or the function that makes it."""
         return names_of(self.output)
 
+    @property
+    def output_layers(self) -> list[Any] | None:
+        """The layer that makes each of `outputs`, in the models inside too; None for an output that no layer makes."""
+        try:
+            return [_maker_of(tensor) for tensor in self.outputs]
+        except AttributeError:  # it is not known what follows from its inputs
+            return None
+
     def _config_of_parts(self) -> dict[str, Any]:
         """Returns what `get_config` says of the parts."""
         raise NotImplementedError
@@ -96,6 +104,14 @@ def names_of(structure: Any) -> list[str]:
             unique, number = f"{name}_{number}", number + 1
         names[unique] = None
     return list(names)
+
+
+def _maker_of(tensor: SymbolicTensor) -> Layer | None:
+    """Returns the layer whose call made a symbolic tensor; of a model with one output, the layer that makes that."""
+    layer = None if tensor.node is None else tensor.node.function
+    if isinstance(layer, Connected):
+        return _maker_of(layer.outputs[0]) if len(layer.outputs) == 1 else None
+    return layer if isinstance(layer, Layer) else None
 
 
 def _maker(tensor: SymbolicTensor) -> str:

@@ -302,7 +302,8 @@ class Optimizer(Module, family="optimizers"):
             if self.built and target not in known:
                 raise ValueError(
                     f"{self.name} keeps state for {len(self._targets)} variables, and was now given others, among them {target!r}. "
-                    "Use one optimizer for each set of variables, and a new one when the set grows."
+                    "If layers were put in, replaced or unfrozen since it began, compile the model again, with a new optimizer; in "
+                    "a train_step of your own use one optimizer for each set of variables."
                 )
             if grad is not None and np.shape(grad) != target.shape:
                 raise ValueError(f"{self.name} was given the gradient {describe(grad)} for {target!r}.")

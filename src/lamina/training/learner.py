@@ -122,6 +122,12 @@ class Learner(Layer):
         """Learns from one batch and returns the logs; override it for another way to learn."""
         if self.optimizer is None:
             raise ValueError(f"The model {self.name!r} has no optimizer. Give one to compile(optimizer=...).")
+        weights = self.trainable_weights
+        if not weights:
+            raise ValueError(
+                f"The model {self.name!r} has no weights to train. Its layers are those that its attributes hold: make them in "
+                "__init__, not in call (self.dense = ...); or they are all frozen (trainable=False)."
+            )
         x, y, sample_weight = unpack(data)
         scaled: Callable[[Any], Any] = self.optimizer.scale_loss
 
@@ -130,8 +136,8 @@ class Learner(Layer):
             value = self.compute_loss(x, y, y_pred, sample_weight)
             return scaled(value), (value, y_pred)
 
-        (_, (value, y_pred)), grads = value_and_grad(loss, self.trainable_weights, has_aux=True)()
-        self.optimizer.apply(grads, self.trainable_weights)
+        (_, (value, y_pred)), grads = value_and_grad(loss, weights, has_aux=True)()
+        self.optimizer.apply(grads, weights)
         self._objective.note(value, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
