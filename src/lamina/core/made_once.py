@@ -52,21 +52,20 @@ def warn_of_unheld(layer: Any) -> None:
     calls.made[line] = weakref.ref(layer)
     if before is layer or (before is not None and any(before in running.modules() for running, _ in calls.stack)):
         return
+    kind = type(layer).__name__
     warn(
-        f"The call of {outer.path!r} ({type(outer).__name__}) makes a layer {type(layer).__name__}, at {line}, which no attribute "
-        f"holds: it starts from new weights at each call, and nothing is learned. {_ADVICE}: self.{snake_case(type(layer).__name__)} = "
-        f"{type(layer).__name__}(...)."
+        f"The call of {outer.path!r} ({type(outer).__name__}) makes a layer {kind}, at {line}, which no attribute holds: it starts "
+        f"from new weights at each call, and nothing is learned. {_ADVICE}: self.{snake_case(kind)} = {kind}(...)."
     )
 
 
 def explain_early(error: BaseException, layer: Any) -> None:
     """Adds to the error for an attribute that a layer lacks that its `build`, which would have made it, never ran."""
-    if not (isinstance(error, AttributeError) and error.obj is layer and layer._has_build and layer.built):
-        return
-    if layer._built_with is None:
+    missing = isinstance(error, AttributeError) and getattr(error, "obj", None) is layer
+    if missing and layer._has_build and layer.built and layer._built_with is None:
         error.add_note(
             f"The layer {layer.path!r} says that it is built (self.built = True{_where_set(layer)}), so its build never ran, and "
-            f"self.{error.name} was never made. Take that line out: Lamina sets built itself once build has run."
+            f"self.{getattr(error, 'name', '')} was never made. Take that line out: Lamina sets built itself once build has run."
         )
 
 

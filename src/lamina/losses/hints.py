@@ -33,8 +33,8 @@ def hint_for(loss: Any, y_true: Any, y_pred: Any) -> str | None:
         )
     if name == "BinaryCrossentropy" and fewer and classes != 1:
         return (
-            f"BinaryCrossentropy answers one yes-or-no question for each output: end the model in Dense(1) for one question. For one "
-            f"of {classes} classes use 'sparse_categorical_crossentropy' and softmax."
+            "BinaryCrossentropy answers a yes-or-no question with each output: end the model in Dense(1) for one. For one of "
+            f"{classes} classes use 'sparse_categorical_crossentropy' and softmax."
         )
     if len(true.shape) == len(pred.shape) and true.shape[:-1] == pred.shape[:-1] and true.shape[-1] != classes:
         return f"End the model in a layer of {true.shape[-1]} units, or give targets whose last axis has size {classes}."

@@ -260,7 +260,7 @@ class Trainer(Learner):
         """
         unmatched = kind != "predict" and not self._objective.built and self._objective.has_loss and not self._overrides(kind)
         layers = [] if kind == "predict" else list(self._layers_with_state())
-        added = {layer for layer, _ in layers}.difference(self._held)
+        added: set[Any] = {layer for layer, _ in layers}.difference(self._held)
         if not self.built or unmatched or not all(layer.built for layer in added):
             try:
                 outputs = self._abstractly(data)
