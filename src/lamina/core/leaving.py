@@ -24,7 +24,7 @@ from lamina.core.errors import INTERNAL, describe_call, user_line
 P = ParamSpec("P")
 R = TypeVar("R")
 
-HIDDEN = "Frames of Lamina and JAX are hidden; LAMINA_TRACEBACK=full in the environment shows them."
+HIDDEN = "Frames of Lamina and JAX are hidden: LAMINA_TRACEBACK=full shows them."
 _HIDDEN_BY_JAX = "For simplicity, JAX has removed its internal frames"
 
 

@@ -19,7 +19,7 @@ def is_calling(layer: Any) -> bool:
 
 def refuse_replacement(layer: Any, name: str, before: Any, now: Any) -> None:
     """Raises StateError if `call` puts a new weight, or a new layer, in the place of one that it has made before."""
-    new = now in layer._unassigned if isinstance(now, Variable) else not now._parents
+    new = any(made is now for made in layer._unassigned) if isinstance(now, Variable) else not now._parents
     if not (new and is_calling(layer)):
         return
     weights = [before] if isinstance(before, Variable) else before.variables

@@ -162,6 +162,7 @@ _BINARY = (
 _UNARY = ("neg", "pos", "abs", "invert", "len", "iter", "bool", "int", "float", "complex", "index", "round", "array", "jax_array")
 for _name in (*_BINARY, *(f"r{name}" for name in _BINARY[:11]), *_UNARY, "call"):
     setattr(Ended, f"__{_name}__", Ended._refuse)
+jax.tree_util.register_pytree_node(Ended, Ended._refuse, Ended._refuse)  # so that JAX's functions meet the message too
 
 
 @contextlib.contextmanager
