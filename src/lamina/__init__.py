@@ -6,6 +6,7 @@ The public names are Keras's; `import lamina as keras` serves code written for K
 from lamina import (
     activations,
     callbacks,
+    config,
     constraints,
     initializers,
     layers,
@@ -45,6 +46,7 @@ __all__ = [
     "callbacks",
     "clear_session",
     "cond",
+    "config",
     "constraints",
     "custom_gradient",
     "dtype_policy",
