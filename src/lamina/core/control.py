@@ -262,6 +262,7 @@ def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callabl
     1.0
     """
 
+    @explained("a function of lamina.custom_gradient")
     @functools.wraps(f)
     def call(*args: Any) -> Any:
         written: list[Variable] = []

@@ -28,7 +28,7 @@ from lamina.core.errors import describe_call, forgotten_init, show_shapes, user_
 from lamina.core.frame import Cell, Transaction, in_trace, thread
 from lamina.core.graph import record
 from lamina.core.input_spec import check_inputs
-from lamina.core.leaving import explain, explaining, leave
+from lamina.core.leaving import explain, explaining, leave, public
 from lamina.core.lift import lift
 from lamina.core.made_once import explain_early, refuse_replacement, warn_of_unheld
 from lamina.core.masks import any_masks, mask_of, with_mask
@@ -175,6 +175,7 @@ class Layer(Contributing, family="layers"):
         """
         return mask if self.supports_masking else None
 
+    @public
     def compute_output_shape(self, *input_shapes: Any) -> Any:
         """Returns the shape of the outputs for inputs of the given shapes, by running `call` without numbers.
 
@@ -387,6 +388,7 @@ class Layer(Contributing, family="layers"):
 
     # --- other forms -------------------------------------------------------------------------------------------------
 
+    @public
     def stateless_call(
         self, trainable_values: Sequence[Any], non_trainable_values: Sequence[Any], *args: Any, **kwargs: Any
     ) -> tuple[Any, list[Array]]:

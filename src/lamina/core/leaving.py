@@ -82,7 +82,7 @@ def explain(
         note += f"\n  raised at {raised}"
     if built is not None:
         note += f"\n  built for {built[0]} at {built[1]}"
-    error.add_note(note)
+    error.__notes__ = [note, *getattr(error, "__notes__", ())]
     error._lamina_explained = True  # type: ignore[attr-defined]
 
 

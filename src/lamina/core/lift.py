@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import lamina.core.events as events
 from lamina.core.errors import describe, describe_call
 from lamina.core.frame import Cell, Frame, in_trace, thread
-from lamina.core.leaving import explain, explaining, leave
+from lamina.core.leaving import explain, explaining, leave, public
 from lamina.core.masks import any_masks, masks_of, put_masks
 from lamina.core.naming import next_serial
 from lamina.core.side_effects import watched
@@ -42,6 +42,7 @@ def lift(function: Callable[..., Any], variables: Sequence[Variable]) -> Callabl
     """
     variables = tuple(variables)
 
+    @public
     def pure(values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Array]]:
         if len(values) != len(variables):
             raise ValueError(f"{len(variables)} values were expected, one for each variable, not {len(values)}.")
@@ -286,6 +287,7 @@ def _listed(given: dict[str, str]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in given.items())
 
 
+@public
 def _call_method(bound: Compiled, instance: Any, *args: Any, **kwargs: Any) -> Any:
     """Calls a compiled method; holds the instance, which the method itself knows only weakly."""
     return bound(*args, **kwargs)
@@ -423,6 +425,7 @@ def grad(
     """
     compute = value_and_grad(function, wrt, argnums=argnums, has_aux=has_aux)
 
+    @public
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         value, grads = compute(*args, **kwargs)

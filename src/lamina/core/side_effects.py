@@ -45,7 +45,7 @@ class Writes:
         if holds_tracer(value):
             frame = _assigning(owner)
             self.tracers[key] = owner, name, "" if frame is None else code_line(frame.f_code, frame.f_lineno)
-        elif self.once and key not in self.first and name in vars(owner) and not _being_built(owner):
+        elif self.once and key not in self.first and isinstance(vars(owner).get(name), (int, float)) and not _being_built(owner):
             frame = _assigning(owner)
             if frame is not None and _reads_too(frame, name) and name not in _warned.setdefault(owner, set()):
                 _warned[owner].add(name)
@@ -53,7 +53,7 @@ class Writes:
                     f"{owner.path!r} ({type(owner).__name__}) changes its attribute {name!r} from what it was before, at "
                     f"{code_line(frame.f_code, frame.f_lineno)}, in code that is traced once and then runs compiled: this is "
                     f"done once a trace, not once a step. For a value that changes while compiled code runs make a variable: "
-                    f"self.{name} = lamina.Variable({vars(owner)[name]!r}, trainable=False) in __init__, and "
+                    f"self.{name} = lamina.Variable({type(vars(owner)[name])()!r}, trainable=False) in __init__, and "
                     f"self.{name}.assign_add(...) here."
                 )
         self.first.add(key)
