@@ -287,10 +287,13 @@ def _listed(given: dict[str, str]) -> str:
     return ", ".join(f"{name}: {value}" for name, value in given.items())
 
 
-@public
 def _call_method(bound: Compiled, instance: Any, *args: Any, **kwargs: Any) -> Any:
     """Calls a compiled method; holds the instance, which the method itself knows only weakly."""
-    return bound(*args, **kwargs)
+    try:
+        return bound(*args, **kwargs)
+    except Exception as error:
+        leave(error)
+        raise
 
 
 def _static(

@@ -15,6 +15,7 @@ from lamina.core.config import constructor_arguments, serialize
 from lamina.core.control import cond
 from lamina.core.errors import describe, suggest
 from lamina.core.frame import Transaction, concrete, thread
+from lamina.core.leaving import public
 from lamina.core.naming import snake_case
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
@@ -247,6 +248,7 @@ class Optimizer(Module, family="optimizers"):
 
     # --- a step ------------------------------------------------------------------------------------------------------
 
+    @public
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Takes one step; none where there are no gradients.
 
