@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import dis
 import functools
 import os
 import re
@@ -74,6 +75,11 @@ def user_line(error: BaseException | None = None, made: Any = None) -> str | Non
 def code_line(code: CodeType, line: int | None = None) -> str:
     """Returns `file:line, in function` of a piece of code: its first line, or the given one."""
     return f"{code.co_filename}:{line or code.co_firstlineno}, in {code.co_name}"
+
+
+def line_of(instruction: dis.Instruction) -> int | None:
+    """Returns the line of a piece of bytecode."""
+    return None if instruction.positions is None else instruction.positions.lineno
 
 
 def forgotten_init(cls: type) -> RuntimeError:

@@ -5,7 +5,7 @@ import weakref
 from typing import Any
 
 from lamina.core.calls import calls
-from lamina.core.errors import StateError, code_line, show_shape, user_line, warn
+from lamina.core.errors import StateError, code_line, line_of, show_shape, user_line, warn
 from lamina.core.naming import snake_case
 from lamina.core.variable import Variable
 
@@ -73,9 +73,7 @@ def _where_set(layer: Any) -> str:
     """Returns where the constructor of a user's class sets `built`: " at file:line, in __init__"."""
     for base in type(layer).__mro__:
         code = getattr(vars(base).get("__init__"), "__code__", None)
-        line = None
         for instruction in dis.get_instructions(code) if code and not base.__module__.startswith("lamina.") else ():
-            line = instruction.starts_line or line
             if instruction.opname == "STORE_ATTR" and instruction.argval == "built":
-                return f" at {code_line(code, line)}"  # type: ignore[arg-type]
+                return f" at {code_line(code, line_of(instruction))}"  # type: ignore[arg-type]
     return ""

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from lamina.core.errors import INTERNAL, StateError, code_line, warn
+from lamina.core.errors import INTERNAL, StateError, code_line, line_of, warn
 from lamina.core.frame import thread
 
 _warned: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
@@ -87,12 +87,10 @@ def _assigning(owner: Any) -> FrameType | None:
 
 def _reads_too(frame: FrameType, name: str) -> bool:
     """Tells whether the line that runs reads the attribute that it assigns: `self.count += 1`."""
-    line = None
-    for instruction in dis.get_instructions(frame.f_code):
-        line = instruction.starts_line or line
-        if instruction.argval == name and line == frame.f_lineno and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
-            return True
-    return False
+    return any(
+        instruction.argval == name and instruction.opname == "LOAD_ATTR" and line_of(instruction) == frame.f_lineno
+        for instruction in dis.get_instructions(frame.f_code)
+    )
 
 
 def holds_tracer(value: Any) -> bool:
@@ -182,4 +180,5 @@ def watched(what: str, once: bool = False, function: Any = None) -> Iterator[Non
         yield
     finally:
         thread.writes = None
-        writes.settle(getattr(inspect.unwrap(function), "__self__", None))
+        method = inspect.unwrap(function, stop=lambda inner: hasattr(inner, "__self__"))
+        writes.settle(getattr(method, "__self__", None))

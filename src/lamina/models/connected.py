@@ -51,10 +51,8 @@ class Connected(Model):
     @property
     def output_layers(self) -> list[Any] | None:
         """The layer that makes each of `outputs`, in the models inside too; None for an output that no layer makes."""
-        try:
-            return [_maker_of(tensor) for tensor in self.outputs]
-        except AttributeError:  # it is not known what follows from its inputs
-            return None
+        made_by = [None if tensor.node is None else tensor.node.function for tensor in self.outputs]
+        return [innermost(layer) if isinstance(layer, Layer) else None for layer in made_by]
 
     def _config_of_parts(self) -> dict[str, Any]:
         """Returns what `get_config` says of the parts."""
@@ -106,12 +104,12 @@ def names_of(structure: Any) -> list[str]:
     return list(names)
 
 
-def _maker_of(tensor: SymbolicTensor) -> Layer | None:
-    """Returns the layer whose call made a symbolic tensor; of a model with one output, the layer that makes that."""
-    layer = None if tensor.node is None else tensor.node.function
-    if isinstance(layer, Connected):
-        return _maker_of(layer.outputs[0]) if len(layer.outputs) == 1 else None
-    return layer if isinstance(layer, Layer) else None
+def innermost(layer: Layer) -> Layer | None:
+    """Returns the layer that makes the output of a layer: of a model with one output the last one inside, else itself."""
+    if not isinstance(layer, Connected):
+        return layer
+    inside = layer.output_layers or ()
+    return inside[0] if len(inside) == 1 else None
 
 
 def _maker(tensor: SymbolicTensor) -> str:

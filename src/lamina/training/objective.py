@@ -203,10 +203,11 @@ class Objective(Module):
         """Warns where a loss takes logits and the layer of its output gives probabilities, or the other way round.
 
         Args:
-            layers: the layer that makes each output; None where it is not known.
+            layers: the layer that makes each output, None where it is not known; empty where none is.
         """
-        for output, layer in zip(self._outputs, layers, strict=True):
-            warn_of_activation(output.loss, layer)
+        if len(layers) == len(self._outputs):
+            for output, layer in zip(self._outputs, layers, strict=True):
+                warn_of_activation(output.loss, layer)
 
     def check(self, y: Any) -> None:
         """Raises ValueError for targets that do not match the outputs, or that no loss can take: labels that are no class."""

@@ -270,7 +270,7 @@ class Trainer(Learner):
             else:
                 if unmatched and outputs is not None:
                     self._objective.build(outputs, None if self.dynamic else self.output_names)
-                    self._objective.check_activations(self.output_layers or [None] * len(jax.tree.leaves(outputs)))
+                    self._objective.check_activations(self.output_layers or ())
             layers = list(self._layers_with_state())
         if kind != "predict":
             self._drop_outdated(layers)
