@@ -155,6 +155,19 @@ def test_errors_that_others_were_raised_from_show_the_users_frames_too():
     assert isinstance(error.__cause__, TypeError) and not foreign(error) and not foreign(error.__cause__)
 
 
+def test_what_cannot_be_shown_hides_no_error():
+    class Shy:
+        def __repr__(self):
+            raise KeyError("shy")
+
+    class Takes(layers.Layer):
+        def call(self, x, other):
+            raise ValueError("mine")
+
+    error = raised(lambda: Takes()(jax.random.key(0), Shy()), ValueError)
+    assert str(error) == "mine" and "called on key<fry>(), <Shy>" in error.__notes__[0]
+
+
 def test_an_error_without_frames_of_the_user_can_be_raised_again():
     error = ValueError("plain")
     leave(error)

@@ -15,7 +15,6 @@ from types import CodeType, FrameType
 from typing import Any
 
 import jax
-import numpy as np
 
 _LAMINA, _SITE = Path(__file__).resolve().parent.parent, Path(jax.__file__).resolve().parent.parent
 # Where code lies that is not the user's: Lamina's and JAX's, and what stands between those and the user.
@@ -38,6 +37,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
     >>> suggest("relu6x", ["elu", "relu6"])
     "Did you mean 'relu6'?"
+    >>> suggest("sparse_crossentropy", ["binary_crossentropy", "sparse_categorical_crossentropy"])
+    "Did you mean 'sparse_categorical_crossentropy'?"
     """
     known = sorted(set(known))
     lowered = {candidate.lower(): candidate for candidate in known}
@@ -116,10 +117,17 @@ def describe(value: Any) -> str:
         return opening + ", ".join(describe(item) for item in value) + closing
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is not None and dtype is not None:
-        return f"{np.dtype(dtype).name}{show_shape(shape)}"
+        return f"{getattr(dtype, 'name', dtype)}{show_shape(shape)}"
     name = getattr(value, "__name__", None)
-    text = name if callable(value) and name else repr(value)
+    text = name if callable(value) and isinstance(name, str) else _shown(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # what describes an error must not raise another
+        return f"<{type(value).__name__}>"
 
 
 def describe_call(args: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
