@@ -105,6 +105,11 @@ class BadStep(Net):
             "the operation 'matmul', called on float32(None, 3), float32(8, 1)",
             "<lambda>",
         ),
+        (
+            lambda: lamina.Input((3,)) + np.ones((8, 5)),
+            "the operation 'add', called on float32(None, 3), float64(8, 5)",
+            "<lambda>",
+        ),
         (lambda: lamina.jit(lambda x: Bad(name="bad")(x))(X), "the layer 'bad' (Bad)", "call"),
         (lambda: lamina.grad(lambda x: ops.sum(x @ Y))(X), "a gradient of '<lambda>', called on float32(8, 3)", "<lambda>"),
     ],

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 import jax
 
 from lamina.core.errors import describe_call
-from lamina.core.leaving import explain, leave
+from lamina.core.leaving import explain, leave, public
 from lamina.core.shapes import Attempt, abstract_call
 from lamina.core.symbolic import Node, SymbolicTensor, is_tensor, symbolic_leaves
 from lamina.core.variable import Variable
@@ -147,13 +147,13 @@ def _operators() -> None:
     """Gives SymbolicTensor the operators of arrays."""
 
     def binary(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
-        return lambda self, other: record(function, (self, other), {})
+        return public(lambda self, other: record(function, (self, other), {}))
 
     def reflected(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
-        return lambda self, other: record(function, (other, self), {})
+        return public(lambda self, other: record(function, (other, self), {}))
 
     def unary(function: Callable[[Any], Any]) -> Callable[[SymbolicTensor], Any]:
-        return lambda self: record(function, (self,), {})
+        return public(lambda self: record(function, (self,), {}))
 
     for name in _BINARY:
         setattr(SymbolicTensor, f"__{name.strip('_')}__", binary(OPERATORS[name]))
