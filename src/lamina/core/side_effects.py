@@ -54,7 +54,7 @@ class Writes:
                     f"{code_line(frame.f_code, frame.f_lineno)}, in code that is traced once and then runs compiled: this is "
                     f"done once a trace, not once a step. For a value that changes while compiled code runs make a variable: "
                     f"self.{name} = lamina.Variable({type(vars(owner)[name])()!r}, trainable=False) in __init__, and "
-                    f"self.{name}.assign_add(...) here."
+                    f"self.{name}.assign_add(...) here. When code is traced, and why, lamina.watch() tells."
                 )
         self.first.add(key)
 
