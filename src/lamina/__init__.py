@@ -8,6 +8,7 @@ import typing
 from lamina import (
     activations,
     callbacks,
+    config,
     constraints,
     initializers,
     layers,
@@ -48,6 +49,7 @@ __all__ = [
     "callbacks",
     "clear_session",
     "cond",
+    "config",
     "constraints",
     "custom_gradient",
     "dtype_policy",

@@ -7,7 +7,9 @@ from typing import Any
 import jax
 
 from lamina.core.calls import CallSignature, call_signature, undo_on_error
+from lamina.core.errors import show_shapes
 from lamina.core.frame import Transaction, concrete
+from lamina.core.leaving import explain, leave
 from lamina.core.shapes import ShapeSpec, public_shape, settled
 
 
@@ -21,12 +23,18 @@ def build_once(build: Callable[..., None]) -> Callable[..., None]:
         elif not self.built:
             self._check_ready()
             shapes = tuple(tuples(shape) for shape in input_shapes)
-            with self._told_build((*shapes, *kwargs.values())), undo_on_error(self), concrete(), Transaction():
-                self._building = True
-                build(self, *shapes, **{key: tuples(shape) for key, shape in kwargs.items()})
-                self._building = False
-                self.built = True
-                self._note_built((*shapes, *kwargs.values()))
+            try:
+                with self._told_build((*shapes, *kwargs.values())), undo_on_error(self), concrete(), Transaction():
+                    self._building = True
+                    build(self, *shapes, **{key: tuples(shape) for key, shape in kwargs.items()})
+                    self._building = False
+                    self.built = True
+                    self._note_built((*shapes, *kwargs.values()))
+            except Exception as error:
+                given = ", ".join(show_shapes(shape) for shape in (*shapes, *kwargs.values()))
+                explain(error, f"build of the layer {self.path!r} ({type(self).__name__})", given)
+                leave(error)
+                raise
 
     return once
 

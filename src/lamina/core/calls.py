@@ -40,6 +40,7 @@ class _Calls(threading.local):
         self.stack: list[tuple[Any, RootCall]] = []
         self.journal: list[Snapshot] = []
         self.undoing = 0
+        self.made: dict[str, Any] = {}  # the last layer that a line of some call has made, weakly
 
 
 calls = _Calls()
@@ -210,5 +211,6 @@ class undo_on_error:
             while len(calls.journal) > self._start:
                 calls.journal.pop().restore()
             rewind_host(self._position)
+            calls.made.clear()
         elif not calls.undoing:
             calls.journal.clear()

@@ -14,6 +14,7 @@ import numpy as np
 
 from lamina.core.errors import StateError
 from lamina.core.frame import Frame
+from lamina.core.leaving import explained
 from lamina.core.lift import run_in_frame
 from lamina.core.masks import masks_of, put_masks
 from lamina.core.variable import Array, Variable
@@ -54,6 +55,7 @@ def _assign(variables: Sequence[Variable], values: Sequence[Array]) -> None:
         variable.assign(value)
 
 
+@explained("lamina.scan")
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -88,6 +90,7 @@ def scan(
     return carry, ys
 
 
+@explained("lamina.fori_loop")
 def fori_loop(
     lower: Any,
     upper: Any,
@@ -113,6 +116,7 @@ def fori_loop(
     return value
 
 
+@explained("lamina.while_loop")
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
     """Runs `value = body_fun(value)` while `cond_fun(value)` is true; as `jax.lax.while_loop`, with state.
 
@@ -128,6 +132,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     return value
 
 
+@explained("lamina.cond")
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """Returns `true_fun(*operands)` if `pred` is true, else `false_fun(*operands)`; as `jax.lax.cond`, with state.
 
@@ -139,6 +144,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     return _choose(lambda *branches: functools.partial(jax.lax.cond, pred, *branches), (true_fun, false_fun), operands)
 
 
+@explained("lamina.switch")
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """Returns `branches[index](*operands)`, the index clamped to what there is; as `jax.lax.switch`, with state.
 
@@ -157,6 +163,7 @@ def _choose(choice: Callable[..., Any], branches: Sequence[Callable[..., Any]], 
     return out
 
 
+@explained("lamina.map")
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """Returns `f(x)` for each x along the leading axis of `xs`, stacked; one after the other, with state."""
     return scan(lambda carry, x: (carry, f(x)), None, xs)[1]
@@ -175,6 +182,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: 
     """
     name = axis_name if axis_name is not None else f"lane_{next(_lanes)}"
 
+    @explained("a function of lamina.vmap")
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         written: list[Variable] = []
@@ -214,6 +222,7 @@ def remat(f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """
     options.pop("static_argnums", None)
 
+    @explained("a function of lamina.remat")
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         written: list[Variable] = []
@@ -253,6 +262,7 @@ def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callabl
     1.0
     """
 
+    @explained("a function of lamina.custom_gradient")
     @functools.wraps(f)
     def call(*args: Any) -> Any:
         written: list[Variable] = []

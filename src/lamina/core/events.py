@@ -14,7 +14,8 @@ from typing import Any
 
 import jax
 
-from lamina.core.errors import user_line
+from lamina.core.errors import describe_call, user_line
+from lamina.core.leaving import explain, leave
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 FOUND = "/jax/compilation_cache/cache_hits"
@@ -216,14 +217,19 @@ def run(name: str, steps: int = 1) -> contextlib.AbstractContextManager[Any]:
 
 
 def task(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a method tell of its runs, as what caused all that happens inside: `fit`, `evaluate`, ..."""
+    """Makes a public method tell of its runs, as what caused all that happens inside: `fit`, `evaluate`, ..."""
 
     @functools.wraps(function)
     def told(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not listeners:
-            return function(self, *args, **kwargs)
-        with happening("task", function.__name__, subject=self):
-            return function(self, *args, **kwargs)
+        try:
+            if not listeners:
+                return function(self, *args, **kwargs)
+            with happening("task", function.__name__, subject=self):
+                return function(self, *args, **kwargs)
+        except Exception as error:
+            explain(error, f"{function.__name__} of {self.path!r}", describe_call(args, kwargs))
+            leave(error)
+            raise
 
     return told
 

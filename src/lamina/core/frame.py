@@ -48,6 +48,7 @@ class _Thread(threading.local):
         self.concrete = False
         self.autocast: Any = None  # the dtype in which weights are read
         self.training: bool | None = None  # that of the running call of a layer
+        self.writes: Any = None  # who notes what a running trace assigns to plain attributes
 
 
 thread = _Thread()

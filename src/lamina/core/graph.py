@@ -8,6 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import jax
 
+from lamina.core.errors import describe_call
+from lamina.core.leaving import explain, leave, public
 from lamina.core.shapes import Attempt, abstract_call
 from lamina.core.symbolic import Node, SymbolicTensor, is_tensor, symbolic_leaves
 from lamina.core.variable import Variable
@@ -33,7 +35,12 @@ def record(
         attempt: see `abstract_call`.
     """
     if outputs is None:
-        outputs = abstract_call(function, args, kwargs, attempt)
+        try:
+            outputs = abstract_call(function, args, kwargs, attempt)
+        except Exception as error:
+            explain(error, f"the operation {getattr(function, '__name__', function)!r}", describe_call(args, kwargs))
+            leave(error)
+            raise
     node = Node(function, args, kwargs)
     node.outputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype, node=node), outputs)
     return node.outputs
@@ -47,19 +54,23 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for arg in args:
-            if type(arg) in _UNWRAPPED:
-                break
-        else:
-            if not kwargs or not any(type(arg) in _UNWRAPPED for arg in kwargs.values()):
-                return function(*args, **kwargs)
-        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor)
-        if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
-            return record(call, args, kwargs)
-        if any(isinstance(leaf, Variable) for leaf in leaves):
-            leaves = [leaf.value if isinstance(leaf, Variable) else leaf for leaf in leaves]
-            args, kwargs = jax.tree.unflatten(tree, leaves)
-        return function(*args, **kwargs)
+        try:
+            for arg in args:
+                if type(arg) in _UNWRAPPED:
+                    break
+            else:
+                if not kwargs or not any(type(arg) in _UNWRAPPED for arg in kwargs.values()):
+                    return function(*args, **kwargs)
+            leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor)
+            if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
+                return record(call, args, kwargs)
+            if any(isinstance(leaf, Variable) for leaf in leaves):
+                leaves = [leaf.value if isinstance(leaf, Variable) else leaf for leaf in leaves]
+                args, kwargs = jax.tree.unflatten(tree, leaves)
+            return function(*args, **kwargs)
+        except Exception as error:
+            leave(error)
+            raise
 
     call.recorded = call  # type: ignore[attr-defined]
     return call
@@ -136,13 +147,13 @@ def _operators() -> None:
     """Gives SymbolicTensor the operators of arrays."""
 
     def binary(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
-        return lambda self, other: record(function, (self, other), {})
+        return public(lambda self, other: record(function, (self, other), {}))
 
     def reflected(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
-        return lambda self, other: record(function, (other, self), {})
+        return public(lambda self, other: record(function, (other, self), {}))
 
     def unary(function: Callable[[Any], Any]) -> Callable[[SymbolicTensor], Any]:
-        return lambda self: record(function, (self,), {})
+        return public(lambda self: record(function, (self,), {}))
 
     for name in _BINARY:
         setattr(SymbolicTensor, f"__{name.strip('_')}__", binary(OPERATORS[name]))

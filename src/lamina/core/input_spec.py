@@ -100,5 +100,17 @@ def check_inputs(spec: Any, inputs: Any, layer: Any) -> None:
         if wanted is not None:
             raise ValueError(
                 f"The layer {layer.path!r} expects {wanted}, but was called on an input of shape {show_shape(x.shape)} and dtype "
-                f"{x.dtype}."
+                f"{x.dtype}.{_advice(one, x, layer)}"
             )
+
+
+def _advice(spec: InputSpec, x: Any, layer: Any) -> str:
+    """Returns what to do about an input that is not as it should be, where that can be told; as a sentence."""
+    missing = (spec.ndim if spec.ndim is not None else spec.min_ndim or 0) - len(x.shape)
+    if missing == 1 and spec.ndim is not None and hasattr(layer, "data_format"):
+        return " If it has no axis of channels, put one in: x[..., None]; if it is a single sample, an axis of samples: x[None]."
+    if missing == 1:
+        return " The first axis is the samples: a single sample x is a batch of one as x[None]."
+    if missing <= 0 and layer.built and any(axis in spec.axes for axis in (-1, 1)):
+        return " Its weights are of that size: for inputs of another size use another layer, or bring them to that size first."
+    return ""

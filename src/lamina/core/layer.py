@@ -24,11 +24,13 @@ from lamina.core.calls import (
 )
 from lamina.core.config import constructor_arguments, unknown_argument
 from lamina.core.contributions import Contributing
-from lamina.core.errors import describe_call, show_shapes, user_line
+from lamina.core.errors import describe_call, forgotten_init, show_shapes, user_line
 from lamina.core.frame import Cell, Transaction, in_trace, thread
 from lamina.core.graph import record
 from lamina.core.input_spec import check_inputs
+from lamina.core.leaving import explain, explaining, leave, public
 from lamina.core.lift import lift
+from lamina.core.made_once import explain_early, refuse_replacement, warn_of_unheld
 from lamina.core.masks import any_masks, mask_of, with_mask
 from lamina.core.naming import snake_case, unique_name
 from lamina.core.shapes import ShapeSpec, abstract_call, settled
@@ -136,9 +138,7 @@ class Layer(Contributing, family="layers"):
 
     def _check_ready(self) -> None:
         if not self._ready:
-            raise RuntimeError(
-                f"{type(self).__name__}.__init__ did not call super().__init__(). Write super().__init__() as its first line."
-            )
+            raise forgotten_init(type(self))
 
     # --- what subclasses define --------------------------------------------------------------------------------------
 
@@ -156,8 +156,12 @@ class Layer(Contributing, family="layers"):
         if not input_shapes:
             self.built = True
             return
-        self._check_ready()
-        abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
+        try:
+            self._check_ready()
+            abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
+        except Exception as error:
+            leave(error)
+            raise
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs. Every layer that is called defines it."""
@@ -174,6 +178,7 @@ class Layer(Contributing, family="layers"):
         """
         return mask if self.supports_masking else None
 
+    @public
     def compute_output_shape(self, *input_shapes: Any) -> Any:
         """Returns the shape of the outputs for inputs of the given shapes, by running `call` without numbers.
 
@@ -196,13 +201,17 @@ class Layer(Contributing, family="layers"):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Builds the layer if need be and computes its outputs; on symbolic tensors, records the call."""
-        self._check_ready()
-        if has_symbolic(args) or (kwargs and has_symbolic(kwargs)):
-            return self._connect(args, kwargs)
-        if thread.frames:
-            return self._enter(args, kwargs)
-        with Transaction():
-            return self._enter(args, kwargs)
+        try:
+            self._check_ready()
+            if has_symbolic(args) or (kwargs and has_symbolic(kwargs)):
+                return self._connect(args, kwargs)
+            if thread.frames:
+                return self._enter(args, kwargs)
+            with Transaction():
+                return self._enter(args, kwargs)
+        except Exception as error:
+            leave(error)
+            raise
 
     def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs the call inside what surrounds it: the stack of calls, the dtype that weights are read in, the errors."""
@@ -315,20 +324,19 @@ class Layer(Contributing, family="layers"):
 
     def _explain(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Adds to an error, once, which layer it came from, how that was called and built, and the user's lines."""
-        if getattr(error, "_lamina_explained", False):
-            return
-        given = describe_call(args, kwargs)
-        note = f"In the layer {self.path!r} ({type(self).__name__}), called on {given}\n  called at {user_line()}"
-        if raised := user_line(error):
-            note += f"\n  raised at {raised}"
-        if self._built_with is not None:
-            shapes, where = self._built_with
-            note += f"\n  built for {', '.join(show_shapes(shape) for shape in shapes)} at {where}"
-        error.add_note(note)
-        error._lamina_explained = True  # type: ignore[attr-defined]
+        explain_early(error, self)
+        subject = f"the layer {self.path!r} ({type(self).__name__})"
+        explain(error, subject, describe_call(args, kwargs), self._built_with, precisely=True)
 
     def _note_built(self, shapes: tuple[Any, ...]) -> None:
         self._built_with = (shapes, user_line())
+        if calls.stack and not self._parents:
+            warn_of_unheld(self)
+
+    def _check_replaced(self, name: str, before: Any, now: Any) -> None:
+        kinds = (Variable, Layer)
+        if calls.stack and isinstance(before, kinds) and isinstance(now, kinds):
+            refuse_replacement(self, name, before, now)
 
     # --- properties --------------------------------------------------------------------------------------------------
 
@@ -387,6 +395,7 @@ class Layer(Contributing, family="layers"):
 
     # --- other forms -------------------------------------------------------------------------------------------------
 
+    @public
     def stateless_call(
         self, trainable_values: Sequence[Any], non_trainable_values: Sequence[Any], *args: Any, **kwargs: Any
     ) -> tuple[Any, list[Array]]:
@@ -424,4 +433,5 @@ class Layer(Contributing, family="layers"):
         return {**config, **{key: value for key, value in base.items() if known is None or key in known}}
 
 
+explaining.add(Layer._enter.__code__)
 Layer._signature = call_signature(Layer.call)

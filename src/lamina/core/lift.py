@@ -12,11 +12,13 @@ import jax
 import jax.numpy as jnp
 
 import lamina.core.events as events
-from lamina.core.errors import describe
+from lamina.core.errors import describe, describe_call
 from lamina.core.frame import Cell, Frame, in_trace, thread
+from lamina.core.leaving import explain, explaining, leave, public
 from lamina.core.masks import any_masks, masks_of, put_masks
 from lamina.core.naming import next_serial
 from lamina.core.shown import Shown, shown
+from lamina.core.side_effects import watched
 from lamina.core.variable import Array, Variable
 
 
@@ -41,6 +43,7 @@ def lift(function: Callable[..., Any], variables: Sequence[Variable]) -> Callabl
     """
     variables = tuple(variables)
 
+    @public
     def pure(values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Array]]:
         if len(values) != len(variables):
             raise ValueError(f"{len(variables)} values were expected, one for each variable, not {len(values)}.")
@@ -177,7 +180,7 @@ class Compiled(Shown):
             if masks:
                 put_masks(jax.tree.leaves((args, kwargs)), masks)
             frame = Frame(zip(written + read, given + kept, strict=True), log_reads=True)
-            with frame, events.reason(self.reason), self._told(args, kwargs, context):
+            with watched(self.spoken, True, self.function), frame, events.reason(self.reason), self._told(args, kwargs, context):
                 out = _values(self.function(*args, **kwargs))
             # A variable that this trace has made belongs to a layer that was built, or, made once more, to this call alone.
             outside = [v for v in variables_in(frame.reads) + variables_in(frame.written) if first or v._serial < start]
@@ -210,11 +213,23 @@ class Compiled(Shown):
         name = getattr(self, "__name__", "function")
         return events.happening("trace", name, reason=events.current_reason(), because=because, given=_listed(now))
 
+    @property
+    def spoken(self) -> str:
+        """What messages call it."""
+        return f"the {self.reason}" if self.reason != "jit" else f"the compiled function {getattr(self, '__name__', 'function')!r}"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not events.listeners or thread.frames:
-            return self._run(args, kwargs)
-        with events.run(getattr(self, "__name__", "function")):
-            return self._run(args, kwargs)
+        try:
+            if not events.listeners or thread.frames:
+                return self._run(args, kwargs)
+            with events.run(getattr(self, "__name__", "function")):
+                return self._run(args, kwargs)
+        except _Found:
+            raise
+        except Exception as error:
+            explain(error, self.spoken, describe_call(args, kwargs))
+            leave(error)
+            raise
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         masks = masks_of(jax.tree.leaves((args, kwargs))) if any_masks() else {}
@@ -251,6 +266,9 @@ class Compiled(Shown):
         return out
 
 
+explaining.add(Compiled.__call__.__code__)
+
+
 def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: tuple[Any, ...]) -> dict[str, str]:
     """Returns each argument of a trace as `describe` shows it, by its name, and what else a trace depends on."""
     given = dict(kwargs)
@@ -275,7 +293,11 @@ def _listed(given: dict[str, str]) -> str:
 
 def _call_method(bound: Compiled, instance: Any, *args: Any, **kwargs: Any) -> Any:
     """Calls a compiled method; holds the instance, which the method itself knows only weakly."""
-    return bound(*args, **kwargs)
+    try:
+        return bound(*args, **kwargs)
+    except Exception as error:
+        leave(error)
+        raise
 
 
 def _static(
@@ -375,15 +397,21 @@ def value_and_grad(
             return value, (aux, masks_of(jax.tree.leaves(aux)), new)
 
         values = [target.read() for target in targets]
-        if wrt is None:
-            numbers = (argnums,) if isinstance(argnums, int) else argnums
-            positions = tuple(n % len(args) + 1 if -len(args) <= n < len(args) else n + 1 for n in numbers)
-            (value, (aux, aux_masks, new)), grads = jax.value_and_grad(pure, positions, has_aux=True)([], *args)
-            grads = grads[0] if isinstance(argnums, int) else grads
-        else:
-            (value, (aux, aux_masks, new)), grads = jax.value_and_grad(pure, has_aux=True)(values, *args)
-            by_target = dict(zip(targets, grads, strict=True))
-            grads = jax.tree.unflatten(tree, [by_target[target] for target in wanted])
+        try:
+            with watched("a gradient", function=function):
+                if wrt is None:
+                    numbers = (argnums,) if isinstance(argnums, int) else argnums
+                    positions = tuple(n % len(args) + 1 if -len(args) <= n < len(args) else n + 1 for n in numbers)
+                    (value, (aux, aux_masks, new)), grads = jax.value_and_grad(pure, positions, has_aux=True)([], *args)
+                    grads = grads[0] if isinstance(argnums, int) else grads
+                else:
+                    (value, (aux, aux_masks, new)), grads = jax.value_and_grad(pure, has_aux=True)(values, *args)
+                    by_target = dict(zip(targets, grads, strict=True))
+                    grads = jax.tree.unflatten(tree, [by_target[target] for target in wanted])
+        except Exception as error:
+            explain(error, f"a gradient of {getattr(function, '__name__', 'a function')!r}", describe_call(args, kwargs))
+            leave(error)
+            raise
         put_masks(jax.tree.leaves(aux), aux_masks)
         for variable, array in zip(written, new, strict=True):
             variable.assign(array)
@@ -404,6 +432,7 @@ def grad(
     """
     compute = value_and_grad(function, wrt, argnums=argnums, has_aux=has_aux)
 
+    @public
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         value, grads = compute(*args, **kwargs)

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.errors import describe_call, forgotten_init
+from lamina.core.leaving import explain, leave
 from lamina.core.naming import snake_case
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
@@ -27,7 +29,9 @@ class Metric(Module, family="metrics"):
         self.dtype = jnp.dtype(dtype or "float32")
 
     def add_variable(self, shape: tuple[int, ...] = (), name: str | None = None) -> Variable:
-        """Returns a new variable of zeros."""
+        """Returns a new variable of zeros. Raises RuntimeError if the constructor of the base class has not run."""
+        if "dtype" not in vars(self):
+            raise forgotten_init(type(self))
         return Variable(np.zeros(shape, self.dtype), trainable=False, name=name, autocast=False)
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
@@ -45,8 +49,17 @@ class Metric(Module, family="metrics"):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Takes a batch in and returns the value so far."""
-        self.update_state(*args, **kwargs)
-        return self.result()
+        try:
+            self.update_state(*args, **kwargs)
+            return self.result()
+        except Exception as error:
+            self.explain(error, *args, **kwargs)
+            leave(error)
+            raise
+
+    def explain(self, error: Exception, *args: Any, **kwargs: Any) -> None:
+        """Adds to an error, once, that it happened in this metric, with what it was given."""
+        explain(error, f"the metric {self.name!r} ({type(self).__name__})", describe_call(args, kwargs), precisely=True)
 
     def _facts(self) -> Iterable[str]:
         return [self.name]

@@ -18,6 +18,7 @@ import lamina.core.events as events
 from lamina.core.errors import UNNAMED, describe
 from lamina.core.frame import Frame
 from lamina.core.shown import Shown
+from lamina.core.side_effects import watched
 from lamina.core.symbolic import Shape, Size, SymbolicTensor, is_tensor
 
 _STAND_INS = (96, 144)
@@ -93,7 +94,7 @@ def abstract_call(
             with Frame():
                 return _arrays_only(function(*full_args, **full_kwargs))
 
-        with events.reason("shapes"), events.attempt():
+        with events.reason("shapes"), events.attempt(), watched("a run for shapes"):
             return jax.eval_shape(traced, specs)
 
     if all(isinstance(size, int) for tensor in tensors for size in tensor.shape):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from lamina.core.config import Configurable
+from lamina.core.frame import thread
 from lamina.core.naming import next_serial, snake_case
 from lamina.core.place import Placed
 from lamina.core.variable import Variable
@@ -49,8 +50,11 @@ class Module(Configurable, Placed):
 
     def __setattr__(self, name: str, value: Any) -> None:
         attributes = self.__dict__
+        if thread.writes is not None and name not in self._untracked and not isinstance(value, (Variable, Module)):
+            thread.writes.note(self, name, value)
         if isinstance(value, (Variable, Module, list, tuple, dict, set)):
             if name in attributes and attributes[name] is not value:
+                self._check_replaced(name, attributes[name], value)
                 del attributes[name]  # the order of attributes is the order of assignment
             super().__setattr__(name, value)
             if name not in self._untracked:
@@ -58,6 +62,9 @@ class Module(Configurable, Placed):
                     child.adopt(self)
         else:
             super().__setattr__(name, value)
+
+    def _check_replaced(self, name: str, before: Any, now: Any) -> None:
+        """Raises an error if an attribute must not be given another object now."""
 
     def children(self) -> dict[str, "Variable | Module"]:
         """Returns what this object owns directly, by the step that leads to it."""

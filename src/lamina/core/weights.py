@@ -1,6 +1,6 @@
 """The weights of a tree of layers: making them, which there are, which are trained, and their values as NumPy arrays."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,8 +10,10 @@ import lamina.constraints as constraints
 import lamina.core.events as events
 import lamina.initializers as initializers
 import lamina.regularizers as regularizers
+from lamina.core.calls import calls
 from lamina.core.dtypes import is_floating
 from lamina.core.errors import describe, show_shape
+from lamina.core.made_once import is_calling, refuse_another
 from lamina.core.shapes import settled
 from lamina.core.tree import Module, walk
 from lamina.core.variable import Variable, check_shape
@@ -69,12 +71,15 @@ class Weighted(Module):
             shape = shape_or_name
         whose = f"A weight of the layer {self.path!r}" if name is None else f"The weight {name!r} of the layer {self.path!r}"
         sizes = check_shape(settled(() if shape is None else shape), whose)
+        if calls.stack:
+            refuse_another(self, sizes)
         if name is not None:
             taken = next((v for v in self.own_variables() if v._name == name), None)
             if taken is not None:
+                again = " Is it made at each call? Make it once, in build." if is_calling(self) else ""
                 raise ValueError(
                     f"The layer {self.path!r} already has a weight with the name {name!r}: {taken!r}. The new one, of shape "
-                    f"{show_shape(sizes)}, needs another name, or none: then it takes the attribute that it is assigned to."
+                    f"{show_shape(sizes)}, needs another name, or none: then it takes the attribute that it is assigned to.{again}"
                 )
         dtype = jnp.dtype(dtype or self.variable_dtype)
         initializer = initializers.get(initializer) or initializers.get("glorot_uniform" if is_floating(dtype) else "zeros")
@@ -123,10 +128,14 @@ class Weighted(Module):
             yield layer, trainable
             stack.extend((child, trainable) for child in reversed(layer.sublayers()))
 
-    def _weights_with_state(self) -> dict[Variable, bool]:
-        """Returns the weights, a layer's trainable ones before its others, and whether each is trained."""
+    def _weights_with_state(self, layers: "Iterable[tuple[Weighted, bool]] | None" = None) -> dict[Variable, bool]:
+        """Returns the weights, a layer's trainable ones before its others, and whether each is trained.
+
+        Args:
+            layers: what `_layers_with_state` yields, where that is known.
+        """
         weights: dict[Variable, bool] = {}
-        for layer, trainable in self._layers_with_state():
+        for layer, trainable in self._layers_with_state() if layers is None else layers:
             own = layer.own_variables()
             for variable in sorted(own, key=lambda v: not v.trainable):
                 weights.setdefault(variable, trainable and variable.trainable)

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.config import Configurable
-from lamina.core.errors import show_shape
+from lamina.core.errors import describe_call, forgotten_init, show_shape
+from lamina.core.leaving import explain, leave
 from lamina.core.masks import mask_of
 from lamina.core.naming import snake_case
 from lamina.core.variable import Array
+from lamina.losses.hints import hint_for
 
 _REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
 
@@ -48,8 +50,18 @@ class Loss(Configurable, family="losses"):
 
         Positions that the mask of `y_pred` leaves out do not count.
         """
-        pairs = zip(_arrays(y_true), _arrays(y_pred), strict=True)
-        return sum(self._one(true, pred, sample_weight) for true, pred in pairs)  # type: ignore[return-value]
+        try:
+            pairs = zip(_arrays(y_true), _arrays(y_pred), strict=True)
+            return sum(self._one(true, pred, sample_weight) for true, pred in pairs)  # type: ignore[return-value]
+        except Exception as error:
+            if "reduction" not in vars(self):
+                raise forgotten_init(type(self)) from None
+            given = describe_call((), {"targets": y_true, "predictions": y_pred})
+            explain(error, f"the loss {self.name!r} ({type(self).__name__})", given, precisely=True)
+            if hint := hint_for(self, y_true, y_pred):
+                error.add_note(hint)
+            leave(error)
+            raise
 
     def _one(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Array:
         mask = mask_of(y_pred)

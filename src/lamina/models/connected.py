@@ -48,6 +48,12 @@ class Connected(Model):
         """A name for each of `outputs`: its key in a dict, or that of the layer or the function that makes it."""
         return names_of(self.output)
 
+    @property
+    def output_layers(self) -> list[Any] | None:
+        """The layer that makes each of `outputs`, in the models inside too; None for an output that no layer makes."""
+        made_by = [None if tensor.node is None else tensor.node.function for tensor in self.outputs]
+        return [innermost(layer) if isinstance(layer, Layer) else None for layer in made_by]
+
     def _config_of_parts(self) -> dict[str, Any]:
         """Returns what `get_config` says of the parts."""
         raise NotImplementedError
@@ -96,6 +102,14 @@ def names_of(structure: Any) -> list[str]:
             unique, number = f"{name}_{number}", number + 1
         names[unique] = None
     return list(names)
+
+
+def innermost(layer: Layer) -> Layer | None:
+    """Returns the layer that makes the output of a layer: of a model with one output the last one inside, else itself."""
+    if not isinstance(layer, Connected):
+        return layer
+    inside = layer.output_layers or ()
+    return inside[0] if len(inside) == 1 else None
 
 
 def _maker(tensor: SymbolicTensor) -> str:

@@ -12,7 +12,7 @@ from lamina.core.masks import with_mask
 from lamina.core.plain import refuse_code
 from lamina.core.symbolic import SymbolicTensor, symbolic_leaves
 from lamina.layers.input_layer import InputLayer, input_layer_of
-from lamina.models.connected import Connected
+from lamina.models.connected import Connected, innermost
 from lamina.models.inputs import arrays_for
 
 
@@ -53,6 +53,11 @@ class Sequential(Connected):
     def layers(self) -> list[Layer]:
         """The layers in order, without the input layer."""
         return list(self._layers)
+
+    @property
+    def output_layers(self) -> list[Any] | None:
+        """The last layer, or the last one of a model that it is."""
+        return [innermost(self._layers[-1])] if self._layers else None
 
     def add(self, layer: Any) -> None:
         """Puts a layer at the end."""

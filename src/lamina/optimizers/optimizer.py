@@ -15,6 +15,7 @@ from lamina.core.config import constructor_arguments, serialize
 from lamina.core.control import cond
 from lamina.core.errors import describe, suggest
 from lamina.core.frame import Transaction, concrete, thread
+from lamina.core.leaving import public
 from lamina.core.naming import snake_case
 from lamina.core.shown import shown_arguments
 from lamina.core.tree import Module
@@ -256,6 +257,7 @@ class Optimizer(Module, family="optimizers"):
 
     # --- a step ------------------------------------------------------------------------------------------------------
 
+    @public
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Takes one step; none where there are no gradients.
 
@@ -311,7 +313,8 @@ class Optimizer(Module, family="optimizers"):
             if self.built and target not in known:
                 raise ValueError(
                     f"{self.name} keeps state for {len(self._targets)} variables, and was now given others, among them {target!r}. "
-                    "Use one optimizer for each set of variables, and a new one when the set grows."
+                    "If layers were put in, replaced or unfrozen since it began, compile the model again, with a new optimizer; in "
+                    "a train_step of your own use one optimizer for each set of variables."
                 )
             if grad is not None and np.shape(grad) != target.shape:
                 raise ValueError(f"{self.name} was given the gradient {describe(grad)} for {target!r}.")

@@ -40,7 +40,10 @@ class ArrayData:
         self.leaves, self.tree = jax.tree.flatten(as_arrays(data))
         lengths = sorted({len(leaf) for leaf in self.leaves})
         if len(lengths) > 1:
-            raise ValueError(f"All arrays must have as many samples as the others, but there are {lengths}: {describe(data)}.")
+            raise ValueError(
+                f"All arrays must have as many samples as the others, but there are {lengths}: {describe(data)}. "
+                "The first axis is the samples: a single sample is a batch of one as x[None]."
+            )
         if lengths in ([], [0]):
             raise ValueError(f"There are no samples in {describe(data)}.")
         self.size = lengths[0]

@@ -7,6 +7,7 @@ import jax
 
 import lamina.optimizers as optimizers
 from lamina.core.layer import Layer
+from lamina.core.leaving import public
 from lamina.core.lift import value_and_grad
 from lamina.core.metric import Metric
 from lamina.core.variable import Array
@@ -29,6 +30,7 @@ class Learner(Layer):
         self.compiled = False
         self._objective = Objective()
 
+    @public
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -61,6 +63,7 @@ class Learner(Layer):
         Raises:
             ValueError: for an unknown name, with the nearest known one. The model then stays as it was.
         """
+        self._check_ready()
         chosen = None if optimizer is None else optimizers.get(optimizer)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics)
         if auto_scale_loss and chosen is not None and self.compute_dtype == "float16":
@@ -119,6 +122,12 @@ class Learner(Layer):
         """Learns from one batch and returns the logs; override it for another way to learn."""
         if self.optimizer is None:
             raise ValueError(f"The model {self.name!r} has no optimizer. Give one to compile(optimizer=...).")
+        weights = self.trainable_weights
+        if not weights:
+            raise ValueError(
+                f"The model {self.name!r} has no weights to train. Its layers are those that its attributes hold: make them in "
+                "__init__, not in call (self.dense = ...); or they are all frozen (trainable=False)."
+            )
         x, y, sample_weight = unpack(data)
         scaled: Callable[[Any], Any] = self.optimizer.scale_loss
 
@@ -127,8 +136,8 @@ class Learner(Layer):
             value = self.compute_loss(x, y, y_pred, sample_weight)
             return scaled(value), (value, y_pred)
 
-        (_, (value, y_pred)), grads = value_and_grad(loss, self.trainable_weights, has_aux=True)()
-        self.optimizer.apply(grads, self.trainable_weights)
+        (_, (value, y_pred)), grads = value_and_grad(loss, weights, has_aux=True)()
+        self.optimizer.apply(grads, weights)
         self._objective.note(value, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 

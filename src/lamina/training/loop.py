@@ -18,6 +18,7 @@ import lamina.core.events as events
 from lamina.core.control import fori_loop
 from lamina.core.errors import describe
 from lamina.core.frame import Transaction
+from lamina.core.leaving import explain as explain_place
 from lamina.core.lift import jit, touched_by
 from lamina.core.variable import Array, Variable
 from lamina.training.block import Block, Kind, kind_of
@@ -151,6 +152,7 @@ class PythonLoop:
     """
 
     def __init__(self, step: Callable[[Any], Any]) -> None:
+        self._name = spoken(step)
         self.step = explained(step)
 
     def run(self, blocks: Iterable[Block], watch: Watch) -> tuple[dict[str, Any], int]:
@@ -174,8 +176,9 @@ class PythonLoop:
         transaction.__enter__()
         try:
             logs = dict(_checked(self.step(jax.tree.map(jnp.asarray, batch))))
-        except BaseException:
+        except BaseException as error:
             transaction.__exit__(*sys.exc_info())
+            explain_place(error, f"the {self._name}", describe(batch))
             raise
         with uninterrupted():
             transaction.__exit__(None, None, None)

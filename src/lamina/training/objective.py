@@ -9,10 +9,11 @@ import numpy as np
 
 import lamina.losses as losses
 import lamina.metrics as metrics
-from lamina.core.errors import describe, suggest
+from lamina.core.errors import describe, suggest, warn
 from lamina.core.metric import Metric
 from lamina.core.tree import Module
 from lamina.core.variable import Array
+from lamina.losses.hints import outside_probabilities
 
 
 class _Output(NamedTuple):
@@ -194,9 +195,19 @@ class Objective(Module):
             if target is None:
                 continue
             for metric in output.metrics:
-                metric.update_state(target, predicted)
+                _update(metric, target, predicted)
             for metric in output.weighted_metrics:
-                metric.update_state(target, predicted, sample_weight=weights)
+                _update(metric, target, predicted, sample_weight=weights)
+
+    def check_activations(self, layers: Sequence[Any]) -> None:
+        """Warns where a loss takes logits and the layer of its output gives probabilities, or the other way round.
+
+        Args:
+            layers: the layer that makes each output, None where it is not known; empty where none is.
+        """
+        if len(layers) == len(self._outputs):
+            for output, layer in zip(self._outputs, layers, strict=True):
+                warn_of_activation(output.loss, layer)
 
     def check(self, y: Any) -> None:
         """Raises ValueError for targets that do not match the outputs, or that no loss can take: labels that are no class."""
@@ -204,6 +215,7 @@ class Objective(Module):
         for output, target in zip(self._outputs, targets, strict=True):
             if output.loss is not None and target is not None:
                 output.loss.check(target, output.shape)
+                _warn_of_targets(output, target)
 
     def _zip(self, y: Any, y_pred: Any, sample_weight: Any) -> Iterator[tuple[_Output, Any, Any, Any]]:
         names = [output.name for output in self._outputs]
@@ -247,6 +259,48 @@ def _weight(value: Any) -> float | None:
             f"loss_weights takes numbers, not {value!r}. Give metrics by their name: compile(optimizer, loss, metrics=...)."
         )
     return None if value is None else float(value)
+
+
+def _warn_of_targets(output: _Output, target: Any) -> None:
+    """Warns of targets of a crossentropy that are no probabilities."""
+    name = type(output.loss).__name__
+    fits = isinstance(target, np.ndarray) and [n for n in target.shape[1:] if n != 1] == [n for n in output.shape[1:] if n != 1]
+    if name in ("BinaryCrossentropy", "CategoricalCrossentropy") and fits:
+        wrong = outside_probabilities(target)
+        if wrong is not None:
+            also = " Labels of -1 and 1 become 0 and 1 by (y + 1) / 2." if name == "BinaryCrossentropy" and wrong == -1 else ""
+            warn(
+                f"{name} takes targets from 0 to 1, but the targets of the output {output.name!r}, {describe(target)}, hold "
+                f"{wrong:g}: training would lead nowhere.{also} For numbers of any size use 'mse'; for class numbers "
+                "'sparse_categorical_crossentropy'."
+            )
+
+
+def warn_of_activation(loss: Any, layer: Any) -> None:
+    """Warns if a crossentropy takes logits from a layer that gives probabilities, or the other way round.
+
+    Args:
+        loss: the loss of an output.
+        layer: the layer that makes the output, where that is known.
+    """
+    from_logits = getattr(loss, "from_logits", None)
+    if from_logits is None or layer is None:
+        return
+    function = getattr(layer, "activation", None)
+    activation = "softmax" if type(layer).__name__ == "Softmax" else getattr(function, "__name__", "")
+    whose = f"The layer {layer.path!r} ({type(layer).__name__})"
+    if from_logits and activation in ("softmax", "sigmoid"):
+        warn(
+            f"{whose} gives probabilities, for its activation is {activation!r}, but the loss {type(loss).__name__}"
+            "(from_logits=True) takes what comes before that. Take the activation out, or from_logits=True."
+        )
+    elif not from_logits and activation == "linear" and hasattr(layer, "kernel"):
+        wanted = "sigmoid" if "Binary" in type(loss).__name__ else "softmax"
+        warn(
+            f"{whose} has no activation, so its outputs are logits, of any size, but the loss {type(loss).__name__} takes "
+            f"probabilities. Give the loss from_logits=True (lamina.losses.{type(loss).__name__}(from_logits=True)), or the layer "
+            f"activation={wanted!r}."
+        )
 
 
 # --- outputs -------------------------------------------------------------------------------------------------------------
@@ -297,6 +351,14 @@ def _by_output(given: Any, names: list[str], what: str, many: bool = False) -> l
     if len(names) > 1 and chosen and all(item is given for item in chosen):
         return [[_fresh(metric) for metric in each] for each in lists]
     return lists
+
+
+def _update(metric: Metric, *args: Any, **kwargs: Any) -> None:
+    try:
+        metric.update_state(*args, **kwargs)
+    except Exception as error:
+        metric.explain(error, *args, **kwargs)
+        raise
 
 
 def _fresh(metric: Metric) -> Metric:

@@ -24,7 +24,7 @@ from lamina.training.predict import CompiledOutputs, PythonOutputs, pieces
 class Trainer(Learner):
     """A learner that goes through data: `fit`, `evaluate`, `predict`, and the batch methods."""
 
-    _untracked: ClassVar[frozenset[str]] = Learner._untracked | {"_loops", "_trained", "_anew"}
+    _untracked: ClassVar[frozenset[str]] = Learner._untracked | {"_loops", "_trained", "_anew", "_held"}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -33,10 +33,16 @@ class Trainer(Learner):
         self._loops: dict[str, Any] = {}
         self._anew: dict[str, str] = {}  # why there is a new loop, by kind
         self._trained: list[Variable] = []
+        self._held: list[Any] = []  # the layers as they were when last looked at
 
     @property
     def output_names(self) -> list[str] | None:
         """The names of the outputs, where the model knows any."""
+        return None
+
+    @property
+    def output_layers(self) -> list[Any] | None:
+        """The layer that makes each output, where the model knows; None in place of an output that no layer makes."""
         return None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -236,6 +242,7 @@ class Trainer(Learner):
         return getattr(type(self), f"{kind}_step") is not getattr(Trainer, f"{kind}_step")
 
     def _check_compiled(self, what: str) -> None:
+        self._check_ready()
         if not self.compiled:
             raise RuntimeError(f"Call compile(optimizer, loss) before {what}: the model {self.name!r} is not compiled yet.")
 
@@ -253,7 +260,9 @@ class Trainer(Learner):
         A model with a step of its own may mean something else by `call`; it is built then by its step.
         """
         unmatched = kind != "predict" and not self._objective.built and self._objective.has_loss and not self._overrides(kind)
-        if not self.built or unmatched:
+        layers = [] if kind == "predict" else list(self._layers_with_state())
+        added: set[Any] = {layer for layer, _ in layers}.difference(self._held)
+        if not self.built or unmatched or not all(layer.built for layer in added):
             try:
                 outputs = self._abstractly(data)
             except Exception:
@@ -262,12 +271,22 @@ class Trainer(Learner):
             else:
                 if unmatched and outputs is not None:
                     self._objective.build(outputs, None if self.dynamic else self.output_names)
-        if kind == "train" and self._trained != (trained := self.trainable_weights):
-            if self._loops.pop("train", None) is not None:
-                self._anew["train"] = "which weights are trained has changed"
-            self._trained = trained
+                    self._objective.check_activations(self.output_layers or ())
+            layers = list(self._layers_with_state())
+        if kind != "predict":
+            self._drop_outdated(layers)
         if kind != "predict" and self._objective.built:
             data.check(lambda batch: self._objective.check(unpack(batch)[1]))
+
+    def _drop_outdated(self, layers: list[Any]) -> None:
+        """Drops compiled programs that belong to other layers than there are now, or that train other weights."""
+        held, trained = [layer for layer, _ in layers], [w for w, t in self._weights_with_state(layers).items() if t]
+        why = "layers were put in, taken out or replaced" if held != self._held else "which weights are trained has changed"
+        outdated = ("train", "test", "predict") if held != self._held else ("train",) if trained != self._trained else ()
+        for kind in outdated:
+            if self._loops.pop(kind, None) is not None:
+                self._anew[kind] = why
+        self._held, self._trained = held, trained
 
     def _abstractly(self, data: Data) -> Any:
         """Calls the model without numbers, which builds it, and returns the specs of its outputs."""
