@@ -103,6 +103,8 @@ def _run_block(block: Block, name: str, space: dict[str, Any]) -> list[str]:
         else:
             if block.raises:
                 raise AssertionError(f"The block at {name}:{block.line} does not raise {block.raises}.")
+        if "jax" in sys.modules:
+            sys.modules["jax"].effects_barrier()  # what compiled code prints arrives by itself
     return [line.rstrip() for line in printed.getvalue().rstrip().splitlines()]
 
 
