@@ -99,7 +99,8 @@ def _run_block(block: Block, name: str, space: dict[str, Any]) -> list[str]:
         except Exception as error:
             if block.raises not in [kind.__name__ for kind in type(error).__mro__]:
                 raise
-            print("\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]))
+            notes = [note for note in getattr(error, "__notes__", ()) if "JAX has removed its internal frames" not in note]
+            print("\n".join([f"{type(error).__name__}: {error}", *notes]))
         else:
             if block.raises:
                 raise AssertionError(f"The block at {name}:{block.line} does not raise {block.raises}.")
