@@ -86,7 +86,7 @@ def run_here(page: Path) -> list[list[str]]:
     text = page.read_text(encoding="utf-8")
     linecache.cache[page.name] = (len(text), None, text.splitlines(keepends=True), page.name)
     space: dict[str, Any] = {"__name__": page.stem}
-    warnings.simplefilter("always")
+    warnings.simplefilter("always", UserWarning)
     warnings.showwarning = lambda message, category, *_: print(f"{category.__name__}: {message}")
     return [_run_block(block, page.name, space) for block in blocks_of(text)]
 

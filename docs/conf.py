@@ -1,7 +1,6 @@
 """How the documentation is built: `make docs`."""
 
 import inspect
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,8 +45,22 @@ html_show_copyright = False
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#1f5fa8", "color-brand-content": "#1f5fa8", "color-brand-visited": "#6b4f9e"},
-    "dark_css_variables": {"color-brand-primary": "#8ec1ff", "color-brand-content": "#8ec1ff", "color-brand-visited": "#c4b1f0"},
+    "light_css_variables": {
+        "color-brand-primary": "#1f5fa8",
+        "color-brand-content": "#1f5fa8",
+        "color-brand-visited": "#6b4f9e",
+        "color-code-background": "#f4f6f9",
+        "color-output-background": "#fafbfd",
+        "color-line-number": "#667085",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#8ec1ff",
+        "color-brand-content": "#8ec1ff",
+        "color-brand-visited": "#c4b1f0",
+        "color-code-background": "#22262c",
+        "color-output-background": "#1a1d21",
+        "color-line-number": "#98a2b3",
+    },
 }
 
 
@@ -59,9 +72,9 @@ def to_rst(app: Any, what: str, name: str, value: Any, options: Any, lines: list
 
 
 def short_signature(app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returns: str | None) -> Any:
-    """Leaves out what is private, or has no written form."""
-    if signature:
-        signature = re.sub(r", _\w+=(<[^>]*>|[^,)]*)", "", signature)
+    """Names and defaults; the text says what they are. Layers have a `__new__`, which Sphinx would show."""
+    if what == "class" or (what == "function" and signature is not None and " at 0x" in signature):
+        signature = reference.signature(value)
     return signature, None
 
 

@@ -22,7 +22,7 @@ SHOWN_BESIDES = {"lamina": ["lamina.inspect.story.Story", "lamina.core.events.Ev
 def rooms() -> list[str]:
     """Returns the modules that the public names are found in."""
     below = [f"lamina.{name}" for name in lamina.__all__ if isinstance(getattr(lamina, name), ModuleType)]
-    return ["lamina", *below, "lamina.optimizers.schedules"]
+    return ["lamina", *sorted([*below, "lamina.optimizers.schedules"])]
 
 
 def public_names(room: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def write() -> None:
     FOLDER.mkdir(exist_ok=True)
     for room in rooms():
         _write(FOLDER / f"{room}.rst", _page(room))
-    links = "\n".join(f"   {room}" for room in rooms())
+    links = "\n".join(f"   {room.removeprefix('lamina.')} <{room}>" for room in rooms())
     rows = _table([(f":doc:`{room}`", _first_line(importlib.import_module(room))) for room in rooms()])
     _write(FOLDER / "index.rst", f"{_title('Reference', '=')}\n{rows}\n\n.. toctree::\n   :hidden:\n\n{links}\n")
 
@@ -97,14 +97,17 @@ def _entry(path: str, value: Any) -> str:
 
 
 def _members(cls: type) -> list[str]:
-    """Returns the documented members of a class, and of the bases that are not told of elsewhere."""
+    """Returns the documented members of a class and of what it is made from, less those that are told of elsewhere."""
+    elsewhere = [base for base in cls.__mro__[1:] if any(base is known for known in _places().values())]
     found: dict[str, None] = {}
     for base in cls.__mro__:
-        if base is not cls and (not base.__module__.startswith("lamina") or any(base is known for known in _places().values())):
+        if base in elsewhere or not base.__module__.startswith("lamina"):
             break
+        if base is not cls and base.__module__.startswith("lamina.layers."):
+            continue  # what a family of layers shares inside
         for name, member in vars(base).items():
-            callable_or_property = isinstance(member, (property, classmethod, staticmethod)) or inspect.isfunction(member)
-            if not name.startswith("_") and callable_or_property and getattr(member, "__doc__", None):
+            shown = isinstance(member, (property, classmethod, staticmethod)) or inspect.isfunction(member)
+            if shown and not name.startswith("_") and member.__doc__ and not any(hasattr(known, name) for known in elsewhere):
                 found[name] = None
     return list(found)
 
@@ -153,6 +156,17 @@ def docstring(value: Any) -> str:
     return inspect.getdoc(value) or ""
 
 
+def signature(value: Any) -> str | None:
+    """Returns the arguments of a function or class as people write them; None where Python does not know them."""
+    try:
+        found = inspect.signature(value.__init__ if inspect.isclass(value) else value)
+    except (TypeError, ValueError):
+        return None
+    arguments = list(found.parameters.values())[inspect.isclass(value) :]
+    plain = [argument.replace(annotation=argument.empty) for argument in arguments if not argument.name.startswith("_")]
+    return str(inspect.Signature(plain))
+
+
 def as_rst(lines: Iterable[str]) -> list[str]:
     """Returns lines of a docstring as reStructuredText: names in backticks may be links, other signs mean themselves."""
     return [line if line.lstrip().startswith((">>>", "... ")) else _line(line) for line in lines]
@@ -165,7 +179,13 @@ def _line(line: str) -> str:
 
 def _quoted(piece: str) -> str:
     text = piece[1:-1]
-    return f":py:obj:`{text}`" if re.fullmatch(r"[A-Za-z_][\w.]*", text) and not text.endswith("_") else f"``{text}``" if text else piece
+    return (
+        f":py:obj:`{text}`"
+        if re.fullmatch(r"[A-Za-z_][\w.]*", text) and not text.endswith("_")
+        else f"``{text}``"
+        if text
+        else piece
+    )
 
 
 def _escaped(piece: str) -> str:
