@@ -16,6 +16,15 @@ import lamina
 
 FOLDER = Path(__file__).parent / "reference"
 PUBLIC_JAX = ("jax.numpy", "jax.nn", "jax.numpy.linalg", "jax.scipy.linalg", "jax.scipy.special", "jax.lax", "jax")
+PARTS = {  # of `lamina` itself, in their order: what is defined where
+    "Models": ("models.model", "models.sequential", "models.functional", "layers.input_layer"),
+    "Layers": ("core.layer", "core.input_spec", "core.symbolic"),
+    "State": ("core.variable", "core.errors"),
+    "Compiling and differentiating": ("core.lift",),
+    "Control flow": ("core.control",),
+    "Looking inside": ("inspect.story", "core.output"),
+    "Dtypes and names": ("core.dtypes", "core.naming"),
+}
 SHOWN_BESIDES = {"lamina": ["lamina.inspect.story.Story", "lamina.core.events.Event"]}  # what public functions give back
 
 
@@ -61,14 +70,14 @@ def _write(path: Path, text: str) -> None:
 
 def _page(room: str) -> str:
     module, public = importlib.import_module(room), public_names(room)
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {part: [] for part in PARTS} if room == "lamina" else {}
     for name, value in public.items():
         groups.setdefault(_group(room, name, value), []).append(name)
     parts = [_title(room, "="), _first_line(module) + "\n", f".. py:module:: {room}\n"]
     first_places = {id(value): path for path, value in _places().items()}
-    for source, names in groups.items():
+    for title, names in groups.items():
         if len(groups) > 1:
-            parts.append(_title(source.rpartition(".")[2].replace("_", " ").capitalize(), "-"))
+            parts.append(_title(title, "-"))
         parts.append(_table([(f":py:obj:`~{room}.{name}`", _first_line(public[name])) for name in names]))
         for name in names:
             path, first = f"{room}.{name}", first_places[id(public[name])]
@@ -80,34 +89,40 @@ def _page(room: str) -> str:
 
 
 def _group(room: str, name: str, value: Any) -> str:
-    """Returns the module that a name is grouped by: where it is defined, or for ops, the part of the package that has it."""
-    if room == "lamina.ops":
-        parts = ("core", "linalg", "nn", "math", "numpy", "rearrangement")
-        return next(part for part in parts if name in getattr(lamina.ops, part).__all__ or part == "rearrangement")
+    """Returns the heading that a name stands under: by where it is defined, or for ops, by the part of the package that has it."""
     module = str(getattr(value, "__module__", room))
-    own_file = room in ("lamina", "lamina.layers", "lamina.losses", "lamina.metrics", "lamina.random")
-    return module if own_file and module.startswith("lamina") else room
+    if room == "lamina":
+        return next((part for part, modules in PARTS.items() if module.removeprefix("lamina.") in modules), "Besides")
+    if room == "lamina.ops":
+        parts = ("core", "linalg", "nn", "math", "numpy")
+        return next((part for part in parts if name in getattr(lamina.ops, part).__all__), "rearrangement").capitalize()
+    own_file = room in ("lamina.layers", "lamina.losses", "lamina.metrics", "lamina.random") and module.startswith("lamina")
+    return (module if own_file else room).rpartition(".")[2].replace("_", " ").capitalize()
 
 
 def _entry(path: str, value: Any) -> str:
     if not inspect.isclass(value):
         return f".. autofunction:: {path}\n"
+    if issubclass(value, BaseException):
+        return f".. autoexception:: {path}\n"
     members = _members(value)
     return f".. autoclass:: {path}\n" + (f"   :members: {', '.join(members)}\n" if members else "")
 
 
 def _members(cls: type) -> list[str]:
-    """Returns the documented members of a class and of what it is made from, less those that are told of elsewhere."""
+    """Returns the documented members of a class and of what it is made from, less those that come from elsewhere."""
     elsewhere = [base for base in cls.__mro__[1:] if any(base is known for known in _places().values())]
     found: dict[str, None] = {}
-    for base in cls.__mro__:
-        if base in elsewhere or not base.__module__.startswith("lamina"):
+    line = [base for base in cls.__mro__ if base.__module__.startswith("lamina")]
+    for place, base in enumerate(line):
+        if base in elsewhere:
             break
         if base is not cls and base.__module__.startswith("lamina.layers."):
             continue  # what a family of layers shares inside
         for name, member in vars(base).items():
             shown = isinstance(member, (property, classmethod, staticmethod)) or inspect.isfunction(member)
-            if shown and not name.startswith("_") and member.__doc__ and not any(hasattr(known, name) for known in elsewhere):
+            first = not any(name in vars(below) for below in line[place + 1 :])
+            if shown and first and not name.startswith("_") and member.__doc__:
                 found[name] = None
     return list(found)
 
@@ -157,11 +172,10 @@ def docstring(value: Any) -> str:
 
 
 def signature(value: Any) -> str | None:
-    """Returns the arguments of a function or class as people write them; None where Python does not know them."""
-    try:
-        found = inspect.signature(value.__init__ if inspect.isclass(value) else value)
-    except (TypeError, ValueError):
+    """Returns the arguments of a function or class as people write them; None for errors."""
+    if inspect.isclass(value) and issubclass(value, BaseException):
         return None
+    found = inspect.signature(value.__init__ if inspect.isclass(value) else value)
     arguments = list(found.parameters.values())[inspect.isclass(value) :]
     plain = [argument.replace(annotation=argument.empty) for argument in arguments if not argument.name.startswith("_")]
     return str(inspect.Signature(plain))
