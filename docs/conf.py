@@ -73,6 +73,12 @@ def to_rst(app: Any, what: str, name: str, value: Any, options: Any, lines: list
     lines[:] = reference.as_rst(lines)
 
 
+def property_to_rst(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Napoleon takes what stands before a colon for a type; the sentence of a property is put back."""
+    if isinstance(value, property):
+        lines[:] = [*reference.as_rst(reference.docstring(value).splitlines()), ""]
+
+
 def short_signature(app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returns: str | None) -> Any:
     """Names and defaults; the text says what they are. Layers have a `__new__`, which Sphinx would show."""
     if what == "class" or (what == "function" and signature is not None and " at 0x" in signature):
@@ -80,20 +86,23 @@ def short_signature(app: Any, what: str, name: str, value: Any, options: Any, si
     return signature, None
 
 
-def number_lines(app: Any, doctree: nodes.document) -> None:
-    """Numbers the lines of code, as they are in the page, where the page speaks of them."""
+def arrange_blocks(app: Any, doctree: nodes.document) -> None:
+    """Numbers the lines of code, as they are in the page, where the page speaks of them; lets long lines of output wrap."""
     page = Path(str(doctree["source"])).name
-    code = [block for block in doctree.findall(nodes.literal_block) if block.get("language") == "python"]
-    if code and any(f"{page}:" in block.astext() for block in doctree.findall(nodes.literal_block)):
-        for block in code:
-            if block.line is not None:
-                block["linenos"] = True
-                block["highlight_args"] = {"linenostart": block.line + 1}
+    blocks = list(doctree.findall(nodes.literal_block))
+    numbered = any(f"{page}:" in block.astext() for block in blocks)
+    for block in blocks:
+        if block.get("language") == "python" and numbered and block.line is not None:
+            block["linenos"] = True
+            block["highlight_args"] = {"linenostart": block.line + 1}
+        if block.get("language") == "text" and "─ " not in block.astext():
+            block["classes"].append("wraps")
 
 
 def setup(app: Any) -> None:
     """Sphinx calls it."""
     reference.write()
     app.connect("autodoc-process-docstring", to_rst, priority=1)
+    app.connect("autodoc-process-docstring", property_to_rst, priority=900)
     app.connect("autodoc-process-signature", short_signature)
-    app.connect("doctree-read", number_lines)
+    app.connect("doctree-read", arrange_blocks)

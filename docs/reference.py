@@ -71,8 +71,8 @@ def _write(path: Path, text: str) -> None:
 def _page(room: str) -> str:
     module, public = importlib.import_module(room), public_names(room)
     groups: dict[str, list[str]] = {part: [] for part in PARTS} if room == "lamina" else {}
-    for name, value in public.items():
-        groups.setdefault(_group(room, name, value), []).append(name)
+    for name in sorted(public, key=lambda name: _rank(public[name])) if room == "lamina" else public:
+        groups.setdefault(_group(room, name, public[name]), []).append(name)
     parts = [_title(room, "="), _first_line(module) + "\n", f".. py:module:: {room}\n"]
     first_places = {id(value): path for path, value in _places().items()}
     for title, names in groups.items():
@@ -98,6 +98,11 @@ def _group(room: str, name: str, value: Any) -> str:
         return next((part for part in parts if name in getattr(lamina.ops, part).__all__), "rearrangement").capitalize()
     own_file = room in ("lamina.layers", "lamina.losses", "lamina.metrics", "lamina.random") and module.startswith("lamina")
     return (module if own_file else room).rpartition(".")[2].replace("_", " ").capitalize()
+
+
+def _rank(value: Any) -> int:
+    module, ordered = value.__module__.removeprefix("lamina."), [module for modules in PARTS.values() for module in modules]
+    return ordered.index(module) if module in ordered else len(ordered)
 
 
 def _entry(path: str, value: Any) -> str:
