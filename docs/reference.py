@@ -146,7 +146,7 @@ def _places() -> dict[str, Any]:
 
 
 def _alias(path: str, first: str) -> str:
-    return f".. py:data:: {path}\n\n   Another name of :py:obj:`{first}`.\n"
+    return f".. py:data:: {path.rpartition('.')[2]}\n\n   Another name of :py:obj:`{first}`.\n"
 
 
 def _title(text: str, line: str) -> str:
