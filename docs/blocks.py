@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DURATION = re.compile(r"(, )?\b\d[\d,]*(\.\d+)? ?(µs|ms|s|min \d+ s)\b")  # a story tells only of those worth telling
+VARIES = re.compile(r"(, )?\b\d[\d,]*(\.\d+)? ?(µs|ms|s|min \d+ s)\b|, in \d+ (dispatches|runs)\b")
 NUMBER = r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|(?=%))"
 
 
@@ -112,12 +112,12 @@ def _run_block(block: Block, name: str, space: dict[str, Any]) -> list[str]:
 def same(promised: Sequence[str], printed: Sequence[str]) -> bool:
     """Tells whether what was printed is what was promised.
 
-    `...` stands for anything within a line, and alone on a line for any lines. Durations are passed over, decimal numbers and
-    percentages may differ by a fiftieth, and so may the width of spaces.
+    `...` stands for anything within a line, and alone on a line for any lines. Durations, and what hangs on them, are passed over;
+    decimal numbers and percentages may differ by a fiftieth; lines may be broken elsewhere, and spaces be wider.
     """
-    promised, printed = ([" ".join(DURATION.sub("", line).split()) for line in lines] for lines in (promised, printed))
-    pattern = "".join("(?:.*\n)*" if line == "..." else _line_pattern(line) + "\n" for line in promised)
-    found = re.fullmatch(pattern, "".join(line + "\n" for line in printed))
+    promised, printed = ([VARIES.sub("", line).strip() for line in lines] for lines in (promised, printed))
+    pattern = "".join("(?s:.*)" if line == "..." else _line_pattern(line) for line in promised if line)
+    found = re.fullmatch(pattern, "".join(line + "\n" for line in printed if line))
     if found is None:
         return False
     numbers = [number for line in promised for number in re.findall(NUMBER, line)]
@@ -125,7 +125,11 @@ def same(promised: Sequence[str], printed: Sequence[str]) -> bool:
 
 
 def _line_pattern(line: str) -> str:
-    pieces = re.split(rf"({NUMBER})", line)
+    return "".join(_word_pattern(word) + r"\s+" for word in line.split())
+
+
+def _word_pattern(word: str) -> str:
+    pieces = re.split(f"({NUMBER})", word)
     literal = [".*".join(re.escape(part) for part in piece.split("...")) for piece in pieces[::2]]
     return f"({NUMBER})".join(literal)
 

@@ -71,8 +71,10 @@ def test_an_error_must_be_the_one_that_is_promised(tmp_path, lines):
 
 def test_what_counts_as_the_same():
     same = blocks.same
-    assert same(["fit of net, 40 ms   a.py:3", "loss 0.7183, 2.1 s"], ["fit of net a.py:3", "loss 0.7180, 12 ms"])
+    assert same(["fit of net, 40 ms   a.py:3", "loss 0.7183, 2.1 s"], ["  12 ms fit of net a.py:3", "loss 0.7180"])
+    assert same(["run 499 steps, in 21 dispatches"], ["run 499 steps"]) and not same(["3 steps"], ["4 steps"])
+    assert same(["a line that is", "", "broken"], ["a line", "that is broken"]) and not same(["a line"], ["aline"])
     assert same(["a ... z", "...", "end"], ["a b z", "whatever", "comes", "end"]) and same(["...", "end"], ["end"])
     assert same(["98% right"], ["97% right"]) and not same(["98% right"], ["77% right"])
-    assert not same(["a ... z"], ["a b", "z"]) and not same(["loss 0.7183"], ["loss 0.8183"]) and not same(["3 steps"], ["4 steps"])
+    assert not same(["a ... z"], ["a b", "c", "z"]) and not same(["loss 0.7183"], ["loss 0.8183"])
     assert not same([], ["something"]) and not same(["something"], [])
