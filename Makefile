@@ -65,7 +65,7 @@ acceptance: $(READY)
 	.ci/run acceptance
 
 clean:
-	rm -rf .venv build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache benchmarks/scratch
+	rm -rf .venv build dist docs/reference src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache benchmarks/scratch
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

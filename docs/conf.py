@@ -87,7 +87,7 @@ def short_signature(app: Any, what: str, name: str, value: Any, options: Any, si
 
 
 def arrange_blocks(app: Any, doctree: nodes.document) -> None:
-    """Numbers the lines of code, as they are in the page, where the page speaks of them; lets long lines of output wrap."""
+    """Numbers the lines of code, as they are in the page, where the page speaks of them; tells stories from what may wrap."""
     page = Path(str(doctree["source"])).name
     blocks = list(doctree.findall(nodes.literal_block))
     numbered = any(f"{page}:" in block.astext() for block in blocks)
@@ -95,8 +95,8 @@ def arrange_blocks(app: Any, doctree: nodes.document) -> None:
         if block.get("language") == "python" and numbered and block.line is not None:
             block["linenos"] = True
             block["highlight_args"] = {"linenostart": block.line + 1}
-        if block.get("language") == "text" and "─ " not in block.astext():
-            block["classes"].append("wraps")
+        if block.get("language") == "text":
+            block["classes"].append("story" if "─ " in block.astext() else "wraps")
 
 
 def setup(app: Any) -> None:
