@@ -71,7 +71,8 @@ def run(page: Path) -> list[list[str]]:
     Raises:
         RuntimeError: if a block raises, or does not, against what it says.
     """
-    environment = {**os.environ, "LAMINA_COMPILE_CACHE": "0", "JAX_PLATFORMS": "cpu", "COLUMNS": "100", "PYTHONHASHSEED": "0"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "LAMINA_", "XLA_"))}
+    environment |= {"LAMINA_COMPILE_CACHE": "0", "JAX_PLATFORMS": "cpu", "COLUMNS": "100", "PYTHONHASHSEED": "0"}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(Path(__file__).resolve()), "--run", str(page.resolve())]
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=folder, env=environment)
