@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-browser test-loaders test-slow check format demo bench bench-quick bench-core bench-convolution acceptance clean
+.PHONY: test test-browser test-loaders test-slow check docs format demo bench bench-quick bench-core bench-convolution acceptance clean
 
 # The quick tests and the examples in the docstrings.
 test: $(READY)
@@ -15,9 +15,9 @@ test-slow: $(READY)
 	$(BIN)/pytest -m slow || [ $$? -eq 5 ]
 
 # Pages in a real browser: needs Chromium, as `apt-get install chromium` brings it, and installs what drives it.
-test-browser: $(READY)
+test-browser: docs
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[browser]"
-	$(BIN)/pytest -m browser tests/test_pages.py tests/inspect/test_story_page.py
+	$(BIN)/pytest -m browser tests/test_pages.py tests/test_docs_browser.py tests/inspect/test_story_page.py
 
 # Data from other libraries: PyTorch, TensorFlow, Hugging Face datasets and grain, which this installs, too.
 test-loaders: $(READY)
@@ -31,6 +31,13 @@ check: $(READY)
 	$(BIN)/ruff check . || status=1; \
 	$(BIN)/mypy || status=1; \
 	exit $$status
+
+# The documentation, in build/docs: pastes what the code of its pages prints into them, then builds the site.
+docs: $(READY)
+	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/python docs/blocks.py README.md docs/*.md
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	@echo "Open build/docs/index.html"
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -58,7 +65,7 @@ acceptance: $(READY)
 	.ci/run acceptance
 
 clean:
-	rm -rf .venv build dist src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache benchmarks/scratch
+	rm -rf .venv build dist docs/reference src/*.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache benchmarks/scratch
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.shown import Shown
 
-class PyDataset:
+
+class PyDataset(Shown):
     """A dataset of batches: override `__len__` and `__getitem__`. `fit`, `evaluate` and `predict` take it.
 
     Args:
