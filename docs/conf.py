@@ -17,7 +17,6 @@ copyright = author
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-suppress_warnings = ["toc.not_readable"]  # a page of mistakes is to come
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]
 
