@@ -44,7 +44,7 @@ def with_mask(value: Any, mask: Any, inputs: Iterable[Any] = ()) -> Any:
         _masks.pop(id(value), None)
     else:
         key = id(value)
-        _masks[key] = (weakref.ref(value, lambda _: _masks.pop(key, None)), mask)
+        _masks[key] = (weakref.ref(value, lambda _, forget=_masks.pop: forget(key, None)), mask)  # also while Python ends
     return value
 
 
