@@ -143,6 +143,11 @@ def both(case, **options):
     return [getattr(library.losses, case[0])(**case[1], **options) for library in (lamina, keras)]
 
 
+def compiled(function):
+    """Compiled fast, to run slowly."""
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True})
+
+
 def close(found, expected, what="", rtol=1e-5, atol=3e-6):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=what), found, expected)
 
@@ -184,7 +189,7 @@ def shape_of_values(case, data):
 
 # All losses are one program, for compiling one costs much more than running it.
 @given(seed=st.integers(0, 9999), shape=st.sampled_from(SHAPES), data=st.data())
-@settings(max_examples=3, deadline=None, phases=[Phase.generate])
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
 def test_numbers_and_gradients_are_those_of_keras(seed, shape, data):
     batches, runs = [], ([], [])
     for case in CASES:
@@ -194,7 +199,7 @@ def test_numbers_and_gradients_are_those_of_keras(seed, shape, data):
         reduction = data.draw(st.sampled_from(REDUCTIONS))
         for each, loss in zip(runs, both(case, reduction=reduction), strict=True):
             each.append(value_and_gradient(loss, weights, mask if weights is None or weights.ndim else None))
-    found, expected = (jax.jit(lambda batches, r=r: [f(*b) for f, b in zip(r, batches, strict=True)])(batches) for r in runs)
+    found, expected = (compiled(lambda batches, r=r: [f(*b) for f, b in zip(r, batches, strict=True)])(batches) for r in runs)
     for case, *pair in zip(CASES, found, expected, strict=True):
         close(*pair, name_of(case))
 
@@ -209,7 +214,8 @@ def test_reductions_weights_and_masks_are_those_of_keras(shape):
     for reduction in REDUCTIONS:
         first, second = both(case, reduction=reduction)
         for pair in pairs if reduction != "mean_with_sample_weight" else pairs[:4]:
-            close(value_and_gradient(first, *pair)(y_true, y_pred), value_and_gradient(second, *pair)(y_true, y_pred))
+            (gradient, value), expected = (value_and_gradient(loss, *pair)(y_true, y_pred) for loss in (first, second))
+            close((gradient, value.reshape(expected[1].shape)), expected, reduction)
 
 
 FUNCTIONS = [name for name in dir(keras.losses) if name[0].islower() and name not in ("get", "serialize", "deserialize")]
@@ -222,7 +228,7 @@ def test_functions_are_those_of_keras():
         assert cases, name
         calls += [(name, made(case, 1, SHAPES[1]), {"q": 0.5} | case[1] if "generalized" in name else case[1]) for case in cases]
     found, expected = (
-        jax.jit(lambda data, room=room: [getattr(room, n)(*d, **c[2]) for (n, *_), d, c in zip(calls, data, calls, strict=True)])(
+        compiled(lambda data, room=room: [getattr(room, n)(*d, **c[2]) for (n, *_), d, c in zip(calls, data, calls, strict=True)])(
             [data for _, data, _ in calls]
         )
         for room in (lamina.losses, keras.losses)
@@ -253,24 +259,18 @@ def test_a_missing_last_axis_of_targets_or_predictions_is_added():
 def test_eager_is_compiled_and_half_precision_is_near_it():
     batches = [made(case, 2, SHAPES[1]) for case in CASES]
 
-    def run(batches, dtype):
-        return [
-            (
-                value_and_gradient(both(case, dtype=dtype)[0])(*batch)[1],
-                value_and_gradient(both(case)[0])(batch[0], batch[1].astype(dtype)),
-            )
-            for case, batch in zip(CASES, batches, strict=True)
-        ]
+    def run(batches):
+        for case, (y_true, y_pred) in zip(CASES, batches, strict=True):
+            whole, low = (both(case, dtype=dtype)[0] for dtype in (None, "bfloat16"))
+            yield whole(y_true, y_pred), low(y_true, y_pred), *value_and_gradient(whole)(y_true, y_pred.astype("float16"))
 
-    whole, *halves = (jax.jit(run, static_argnums=1)(batches, dtype) for dtype in ("float32", "bfloat16", "float16"))
-    for i, (case, batch) in enumerate(zip(CASES, batches, strict=True)):
-        expected = whole[i][0]
-        close(both(case)[0](*batch), expected, name_of(case))
-        for dtype, half in zip(("bfloat16", "float16"), halves, strict=True):
-            low, (gradient, value) = half[i]
-            assert (low.dtype, value.dtype, gradient.dtype) == (dtype, "float32", dtype)
-            close(low.astype("float32"), expected, name_of(case), 0.1, 0.05)
-            close(value, expected, name_of(case), 0.1, 0.05)
+    found = compiled(lambda batches: list(run(batches)))(batches)
+    for case, batch, (whole, low, gradient, half) in zip(CASES, batches, found, strict=True):
+        close(both(case)[0](*batch), whole, name_of(case))
+        assert (low.dtype, half.dtype, gradient.dtype) == ("bfloat16", "float32", "float16")
+        close(low.astype("float32"), whole, name_of(case), 0.1, 0.05)
+        close(half, whole, name_of(case), 0.01, 0.005)
+        assert np.isfinite(gradient).all(), name_of(case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
@@ -281,7 +281,7 @@ def test_configs_come_back(case):
     assert vars(copy) == vars(loss) | {"_given": copy._given}
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
 def test_probabilities_of_zero_and_one_have_finite_losses_and_gradients(dtype):
     cases = [case for case in CASES if case[2] in (binary, one_hot, labels) and case[1].get("axis") != 1]
     batches = [made(case, 3, (2, 3))[0] for case in cases]
@@ -290,7 +290,7 @@ def test_probabilities_of_zero_and_one_have_finite_losses_and_gradients(dtype):
         return [value_and_gradient(both(case)[0])(batch, y_pred) for case, batch in zip(cases, batches, strict=True)]
 
     for y_pred in (jnp.eye(3, dtype=dtype)[:2], 1 - jnp.eye(3, dtype=dtype)[:2]):
-        for case, (gradient, value) in zip(cases, jax.jit(run)(batches, y_pred), strict=True):
+        for case, (gradient, value) in zip(cases, compiled(run)(batches, y_pred), strict=True):
             assert np.isfinite(value) and np.isfinite(np.asarray(gradient, "float32")).all(), name_of(case)
 
 
@@ -299,11 +299,13 @@ def test_a_focal_loss_of_far_logits_keeps_its_digits():
     np.testing.assert_allclose(lamina.losses.binary_focal_crossentropy(y_true, logits, from_logits=True), [40.0], rtol=1e-6)
 
 
-def test_smoothing_counts_the_classes_where_they_are():
+def test_classes_may_be_in_another_axis_where_keras_refuses_them_or_smooths_by_the_last():
     y_true, y_pred = made(("", {}, one_hot), 0, (2, 3, 4))
-    expected = lamina.losses.categorical_crossentropy(y_true, y_pred, label_smoothing=0.3)
-    moved = (jnp.moveaxis(y, -1, 1) for y in (y_true, y_pred))
-    close(lamina.losses.categorical_crossentropy(*moved, label_smoothing=0.3, axis=1), expected)
+    whole, moved = (y_true, y_pred), [jnp.moveaxis(y, -1, 1) for y in (y_true, y_pred)]
+    for formula in (lamina.losses.categorical_crossentropy, lamina.losses.categorical_focal_crossentropy):
+        close(formula(*moved, label_smoothing=0.3, axis=1), formula(*whole, label_smoothing=0.3))
+    sparse, labels = lamina.losses.sparse_categorical_crossentropy, jnp.argmax(y_true, -1)
+    close(sparse(labels, moved[1], axis=1), sparse(labels, y_pred))
 
 
 def test_weights_of_samples_hold_for_all_their_values_in_every_mean():

@@ -51,7 +51,7 @@ def circle(
     embeddings = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings, y_pred.dtype)
     distance = jnp.maximum(1 - y_pred @ embeddings.T, 0)
     same = labels[:, None] == others[None, :]
-    kin = same & ~jnp.eye(*same.shape, dtype=bool) if remove_diagonal else same
+    kin = same & ~jnp.eye(same.shape[0], same.shape[1], dtype=bool) if remove_diagonal else same
     near = _log_sum_exp(gamma * (margin + distance) * (distance - margin), kin)
     far = _log_sum_exp(gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance), ~same)
     return jax.nn.softplus(near + far)
