@@ -325,8 +325,7 @@ def test_losses_take_symbolic_tensors_and_graphs_with_them_come_back():
     inputs = lamina.Input((3,))
     error = lamina.losses.mean_absolute_error(inputs, inputs * 2)
     model = lamina.Model(inputs, error)
-    copy = lamina.models.clone_model(model)
-    for each in (model, copy):
+    for each in (model, lamina.Model.from_config(model.get_config())):
         close(each(np.array([[1.0, 2.0, 3.0]], "float32")), [2.0])
 
 
