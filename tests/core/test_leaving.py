@@ -242,7 +242,11 @@ def test_the_story_of_a_failed_run_says_where(tmp_path):
         and story.failed_at.endswith("in call")
     )
     text = (tmp_path / "story.txt").read_text()
-    assert "It ended with TypeError: dot_general" in text and "call net/bad on shapes alone: float32(8, 4)" in text and "raised at" in text
+    assert (
+        "It ended with TypeError: dot_general" in text
+        and "call net/bad on shapes alone: float32(8, 4)" in text
+        and "raised at" in text
+    )
     with pytest.raises(ValueError, match="samples"), lamina.watch() as story:
         Net().compile("sgd", "mse") or fit_one()
     assert story.failed_at.endswith("in fit_one")

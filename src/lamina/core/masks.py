@@ -43,8 +43,8 @@ def with_mask(value: Any, mask: Any, inputs: Iterable[Any] = ()) -> Any:
     if mask is None:
         _masks.pop(id(value), None)
     else:
-        key = id(value)
-        _masks[key] = (weakref.ref(value, lambda _: _masks.pop(key, None)), mask)
+        key, forget = id(value), _masks.pop  # which is there until Python ends, as the name of the table is not
+        _masks[key] = (weakref.ref(value, lambda _: forget(key, None)), mask)
     return value
 
 

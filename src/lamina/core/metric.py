@@ -1,38 +1,56 @@
 """Metric: a value that is accumulated over batches. Layers own metrics, so the base class and `Mean` live here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+import lamina.initializers as initializers
 from lamina.core.errors import describe_call, forgotten_init
 from lamina.core.leaving import explain, leave
+from lamina.core.lift import lift
+from lamina.core.masks import mask_of
 from lamina.core.naming import snake_case
+from lamina.core.plain import encode
+from lamina.core.sample_weights import weights_of
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
+from lamina.ops.numpy import divide_no_nan
 
 
 class Metric(Module, family="metrics"):
     """A value accumulated over batches in variables of its own.
 
-    A subclass makes its variables with `add_variable`, changes them in `update_state`, and computes from them in `result`.
+    A subclass makes its variables with `add_variable`, changes them in `update_state`, and computes from them in `result`. All of
+    it is compiled with the training step. What the variables hold should be sums over samples that start at 0; if it is not,
+    `reset_state` and `merge_state` are to be overridden.
 
     Args:
         name: its name in logs; by default the class's in snake case.
-        dtype: the dtype of its variables.
+        dtype: the dtype of its variables; by default float32.
     """
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self._explicit_name = name or snake_case(type(self).__name__)
         self.dtype = jnp.dtype(dtype or "float32")
 
-    def add_variable(self, shape: tuple[int, ...] = (), name: str | None = None) -> Variable:
-        """Returns a new variable of zeros. Raises RuntimeError if the constructor of the base class has not run."""
+    def add_variable(
+        self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """Returns a new variable, which starts from an initializer (or its name), zeros by default.
+
+        Raises:
+            RuntimeError: if the constructor of the base class has not run.
+        """
         if "dtype" not in vars(self):
             raise forgotten_init(type(self))
-        return Variable(np.zeros(shape, self.dtype), trainable=False, name=name, autocast=False)
+        dtype = jnp.dtype(dtype or self.dtype)
+        initial = np.zeros(tuple(shape), dtype) if initializer in ("zeros", None) else initializers.get(initializer)
+        return Variable(initial, tuple(shape), dtype, trainable=False, name=name, autocast=False)
+
+    add_weight = add_variable
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Takes a batch in."""
@@ -46,6 +64,23 @@ class Metric(Module, family="metrics"):
         """Forgets what it has seen: its variables become zero."""
         for variable in self.variables:
             variable.assign(jax.device_put(np.zeros(variable.shape, variable.dtype)))  # jnp.zeros would compile a program
+
+    def merge_state(self, metrics: "Iterable[Metric]") -> None:
+        """Takes in what other metrics have seen, as if this one had seen it too: adds their variables to its own.
+
+        Args:
+            metrics: metrics of the same class, with the same options.
+
+        Raises:
+            ValueError: for a metric of another class or with other options. Nothing is changed then.
+        """
+        others = list(metrics)
+        for other in others:
+            if type(other) is not type(self) or _options(other) != _options(self):
+                raise ValueError(f"{other!r} cannot be merged into {self!r}: class and options must be the same.")
+        for other in others:
+            for ours, theirs in zip(self.variables, other.variables, strict=True):
+                ours.assign_add(theirs.value)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Takes a batch in and returns the value so far."""
@@ -64,9 +99,39 @@ class Metric(Module, family="metrics"):
     def _facts(self) -> Iterable[str]:
         return [self.name]
 
+    # --- as pure functions -------------------------------------------------------------------------------------------
+
+    def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Array]:
+        """Returns the values that `update_state` would give the variables, for raw JAX transformations.
+
+        Args:
+            metric_variables: a value for each of `variables`; of a metric that makes them with the first batch, after that.
+            args: what `update_state` takes.
+            kwargs: likewise.
+
+        Raises:
+            ValueError: if the numbers or shapes of values are not right.
+        """
+        return lift(self.update_state, self.variables)(metric_variables, *args, **kwargs)[1]
+
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+        """Returns what `result` would be with these values of the variables."""
+        return lift(self.result, self.variables)(metric_variables)[0]
+
+    def stateless_reset_state(self) -> list[Array]:
+        """Returns the values that `reset_state` would give the variables."""
+        return lift(self.reset_state, self.variables)([variable.value for variable in self.variables])[1]
+
 
 class Mean(Metric):
-    """The weighted mean of all values seen: sum(w x) / sum(w); 0 before any.
+    """The weighted mean of all values seen: Σ w x / Σ w; 0 before any.
+
+    Values that a mask leaves out do not count. (Keras takes the mean of each sample first, so that of batches of sequences of
+    unequal length each sequence counts alike, and looks at the mask only where there are weights.)
+
+    Args:
+        name: its name in logs.
+        dtype: the dtype of its variables; by default float32.
 
     >>> mean = lamina.metrics.Mean()
     >>> mean.update_state([1.0, 3.0])
@@ -75,29 +140,28 @@ class Mean(Metric):
     5.0
     """
 
-    def __init__(self, name: str = "mean", dtype: Any = None) -> None:
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(name, dtype)
         self.total = self.add_variable(name="total")
         self.count = self.add_variable(name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Takes values in, of any shape, with weights that are broadcast to them."""
+        """Takes values in, of any shape, with weights for samples, or for each value."""
+        self._add(values, sample_weight)
+
+    def _add(self, values: Any, sample_weight: Any = None, mask: Any = None) -> None:
+        """Takes values in, but for those that their mask, or another one, leaves out."""
+        masks = mask, mask_of(values)
         values = jnp.asarray(values, self.dtype)
-        if sample_weight is None:
-            self.total.assign_add(jnp.sum(values))
-            self.count.assign_add(float(values.size))
-        else:
-            weights = _broadcast(jnp.asarray(sample_weight, self.dtype), values)
-            self.total.assign_add(jnp.sum(values * weights))
-            self.count.assign_add(jnp.sum(weights))
+        weights = weights_of(sample_weight, masks, values)
+        self.total.assign_add(jnp.sum(values if weights is None else values * weights))
+        self.count.assign_add(float(values.size) if weights is None else jnp.sum(weights))
 
     def result(self) -> Array:
         """Returns the mean so far."""
-        return jnp.where(self.count.value > 0, self.total.value / jnp.maximum(self.count.value, 1e-12), 0.0)
+        return divide_no_nan(self.total.value, self.count.value)
 
 
-def _broadcast(weights: Array, values: Array) -> Array:
-    """Returns one weight a value; weights of shape (batch,) or (batch, 1) hold for the whole sample."""
-    if weights.ndim > values.ndim:
-        weights = jnp.squeeze(weights, axis=tuple(range(values.ndim, weights.ndim)))
-    return jnp.broadcast_to(weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim)), values.shape)
+def _options(metric: Metric) -> Any:
+    """Returns what the constructor was given, but for the name."""
+    return {key: value for key, value in encode(metric.get_config()).items() if key != "name"}

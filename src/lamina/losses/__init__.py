@@ -1,35 +1,148 @@
 """Losses: how far predictions are from targets."""
 
+from collections.abc import Callable
 from typing import Any
 
 from lamina.core.config import resolve
-from lamina.losses.classification import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
+from lamina.core.config import serialize as serialize
+from lamina.losses.by_shape import CrossentropyByShape as CrossentropyByShape
+from lamina.losses.classification import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
+    SparseCategoricalCrossentropy,
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_generalized_cross_entropy,
+    sparse_categorical_crossentropy,
+)
+from lamina.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
 from lamina.losses.loss import FunctionLoss, Loss
-from lamina.losses.regression import MeanAbsoluteError, MeanSquaredError
+from lamina.losses.probabilistic import KLDivergence, Poisson, kl_divergence, poisson
+from lamina.losses.regression import (
+    CosineSimilarity,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    cosine_similarity,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
+from lamina.losses.segmentation import Dice, Tversky, dice, tversky
+from lamina.losses.sequence import CTC, ctc
+from lamina.losses.similarity import Circle, circle
 
-_NAMES = {
-    "mse": MeanSquaredError,
-    "mean_squared_error": MeanSquaredError,
-    "mae": MeanAbsoluteError,
-    "mean_absolute_error": MeanAbsoluteError,
+_NAMES: dict[str, Callable[..., Loss]] = {
+    "bce": BinaryCrossentropy,
     "binary_crossentropy": BinaryCrossentropy,
+    "binary_focal_crossentropy": BinaryFocalCrossentropy,
     "categorical_crossentropy": CategoricalCrossentropy,
+    "categorical_focal_crossentropy": CategoricalFocalCrossentropy,
+    "categorical_generalized_cross_entropy": CategoricalGeneralizedCrossEntropy,
+    "categorical_hinge": CategoricalHinge,
+    "ce": CrossentropyByShape,
+    "circle": Circle,
+    "cosine_similarity": CosineSimilarity,
+    "crossentropy": CrossentropyByShape,
+    "ctc": CTC,
+    "dice": Dice,
+    "hinge": Hinge,
+    "huber": Huber,
+    "kl_divergence": KLDivergence,
+    "kld": KLDivergence,
+    "log_cosh": LogCosh,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "mean_absolute_error": MeanAbsoluteError,
+    "mean_absolute_percentage_error": MeanAbsolutePercentageError,
+    "mean_squared_error": MeanSquaredError,
+    "mean_squared_logarithmic_error": MeanSquaredLogarithmicError,
+    "mse": MeanSquaredError,
+    "msle": MeanSquaredLogarithmicError,
+    "poisson": Poisson,
     "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+    "squared_hinge": SquaredHinge,
+    "tversky": Tversky,
 }
+_NAMES |= {name.upper(): _NAMES[name] for name in ("bce", "kld", "mae", "mape", "mse", "msle")}
 
 
 def get(identifier: Any) -> Loss | None:
-    """Returns the loss that a user's argument means: None, a Loss, a name, a config, or a function of two arguments."""
+    """Returns the loss that a user's argument means: None, a Loss, a class, a name, a config, or a function of two arguments.
+
+    "crossentropy" (or "ce") is the one that the shapes of targets and predictions ask for.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest known one.
+        TypeError: for what is none of these.
+
+    >>> lamina.losses.get("huber")
+    Huber()
+    """
     found = resolve(identifier, Loss, _NAMES, "loss")
     return found if found is None or isinstance(found, Loss) else FunctionLoss(found)
 
 
+deserialize = get
+
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge",
+    "Circle",
+    "CosineSimilarity",
+    "Dice",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
     "Loss",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "Tversky",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy",
+    "categorical_hinge",
+    "circle",
+    "cosine_similarity",
+    "ctc",
+    "deserialize",
+    "dice",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
+    "serialize",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+    "tversky",
 ]

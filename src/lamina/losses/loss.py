@@ -6,15 +6,18 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+import lamina.losses.formula as formula
 from lamina.core.config import Configurable
-from lamina.core.errors import describe_call, forgotten_init, show_shape
+from lamina.core.errors import describe_call, forgotten_init
 from lamina.core.leaving import explain, leave
 from lamina.core.masks import mask_of
 from lamina.core.naming import snake_case
+from lamina.core.sample_weights import counting, per_value
 from lamina.core.variable import Array
 from lamina.losses.hints import hint_for
+from lamina.ops.numpy import divide_no_nan
 
-_REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", None)
+_REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
 
 class Loss(Configurable, family="losses"):
@@ -22,9 +25,14 @@ class Loss(Configurable, family="losses"):
 
     A subclass defines `call(y_true, y_pred)`, which returns one value a sample (and position).
 
+    With weights w for the values v, of which there are n, the reductions are `sum_over_batch_size` and `mean`: Σ w v / n;
+    `sum`: Σ w v; `mean_with_sample_weight`: Σ w v / Σ w; and `none`: w v. Weights of shape (batch,) hold for all values of a
+    sample. (Keras lines them up with the last axis of v, and counts a weight once in Σ w that holds for several values.)
+
     Args:
         name: its name; by default the class's in snake case.
-        reduction: `sum_over_batch_size` (the sum over the number of values), `sum`, `mean` (the weighted mean), or `none`.
+        reduction: how values become one number. Default `sum_over_batch_size`.
+        dtype: what predictions, targets and values are cast to; by default that of the predictions, but at least float32.
 
     Raises:
         ValueError: for an unknown reduction.
@@ -32,14 +40,15 @@ class Loss(Configurable, family="losses"):
 
     integer_targets: ClassVar[bool] = False
 
-    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size") -> None:
+    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:
         if reduction not in _REDUCTIONS:
             raise ValueError(f"Unknown reduction {reduction!r}. Known ones: {', '.join(map(str, _REDUCTIONS))}.")
         self.name = name or snake_case(type(self).__name__)
         self.reduction = reduction
+        self.dtype = None if dtype is None else jnp.dtype(dtype)
 
-    def call(self, y_true: Any, y_pred: Any) -> Array:
-        """Returns one value a sample (and position)."""
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Returns one value a sample (and position); what a mask on them leaves out does not count."""
         raise NotImplementedError(f"{type(self).__name__} has no call(self, y_true, y_pred). Define it.")
 
     def check(self, y_true: Any, shape: Sequence[int]) -> None:
@@ -65,32 +74,25 @@ class Loss(Configurable, family="losses"):
 
     def _one(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Array:
         mask = mask_of(y_pred)
-        y_pred = jnp.asarray(y_pred)
-        y_pred = y_pred.astype(jnp.promote_types(y_pred.dtype, "float32"))
+        y_pred = formula.at_least_float32(y_pred) if self.dtype is None else jnp.asarray(y_pred, self.dtype)
         y_true = jnp.asarray(y_true) if self.integer_targets else jnp.asarray(y_true, y_pred.dtype)
         values = self.call(y_true, y_pred)
-        weights = jnp.ones((), values.dtype) if sample_weight is None else jnp.asarray(sample_weight, values.dtype)
-        weights = _like(weights, values)
-        if mask is not None:
-            counts = _like(jnp.asarray(mask, values.dtype), values)
-            if self.reduction == "sum_over_batch_size":  # over the positions that count
-                counts = counts * (counts.size / jnp.maximum(jnp.sum(counts), 1.0))
-            weights = weights * counts
-        weighted = values * weights
-        if self.reduction in ("none", None):
-            return weighted
-        if self.reduction == "sum":
-            return jnp.sum(weighted)
-        if self.reduction == "mean":
-            return jnp.sum(weighted) / jnp.sum(jnp.broadcast_to(weights, values.shape))
-        return jnp.sum(weighted) / max(values.size, 1)
+        masks = mask, mask_of(values)
+        return _reduced(jnp.asarray(values, self.dtype), sample_weight, masks, self.reduction)
+
+
+class PlainLoss(Loss):
+    """A loss without options of its own, which takes its arguments in the order that all losses but `Loss` have."""
+
+    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(name, reduction, dtype)
 
 
 class FunctionLoss(Loss):
     """A function `f(y_true, y_pred)` as a loss; it may return any shape.
 
     Args:
-        function: returns one value a sample, or any array of values.
+        function: returns one value a sample, or any array of values; or the name of a function of `lamina.losses`.
         name: by default the function's name.
         reduction: see `Loss`.
     """
@@ -98,19 +100,29 @@ class FunctionLoss(Loss):
     integer_targets = True
 
     def __init__(self, function: Any, name: str | None = None, reduction: str | None = "sum_over_batch_size") -> None:
-        super().__init__(name or getattr(function, "__name__", "loss"), reduction)
-        self.function = function
+        self.function = formula.get(function)
+        super().__init__(name or getattr(self.function, "__name__", "loss"), reduction)
 
-    def call(self, y_true: Any, y_pred: Any) -> Array:
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Returns `function(y_true, y_pred)`."""
-        return jnp.asarray(self.function(y_true, y_pred))
+        return self.function(*formula.same_rank(y_true, y_pred))
 
 
-def _like(weights: Array, values: Array) -> Array:
-    """Returns weights with the axes of values: those that weights lack at the end are added, those too many are taken off."""
-    if weights.ndim > values.ndim:
-        return weights.reshape(weights.shape[: values.ndim])
-    return weights.reshape(weights.shape + (1,) * (values.ndim - weights.ndim if weights.ndim else 0))
+def _reduced(values: Array, sample_weight: Any, masks: tuple[Any, ...], reduction: str | None) -> Array:
+    """Returns the values weighted and reduced; a mean is over those that the masks leave in."""
+    weights = jnp.ones_like(values) if sample_weight is None else per_value(sample_weight, values)
+    counts = counting(masks, values)
+    if counts is not None:
+        weights = weights * counts
+    weighted = values * weights
+    if reduction in ("none", None):
+        return weighted
+    total = jnp.sum(weighted)
+    if reduction == "sum":
+        return total
+    if reduction == "mean_with_sample_weight":
+        return divide_no_nan(total, jnp.sum(weights))
+    return total / max(values.size, 1) if counts is None else divide_no_nan(total, jnp.sum(counts))
 
 
 def _arrays(structure: Any) -> list[Any]:
@@ -119,21 +131,3 @@ def _arrays(structure: Any) -> list[Any]:
     if leaves and all(isinstance(leaf, (bool, int, float)) for leaf in leaves):
         return [jnp.asarray(structure)]
     return leaves
-
-
-def same_shape(y_true: Array, y_pred: Array, whose: str) -> tuple[Array, Array]:
-    """Returns targets and predictions in one shape: a last axis of size 1 may be missing in either.
-
-    Raises:
-        ValueError: with both shapes, if they do not fit.
-    """
-    if y_true.ndim == y_pred.ndim - 1 and y_pred.shape[-1] == 1:
-        y_true = y_true[..., None]
-    elif y_pred.ndim == y_true.ndim - 1 and y_true.shape[-1] == 1:
-        y_pred = y_pred[..., None]
-    if y_true.shape != y_pred.shape:
-        raise ValueError(
-            f"{whose} compares targets and predictions of one shape, but targets have {show_shape(y_true.shape)} and "
-            f"predictions {show_shape(y_pred.shape)}."
-        )
-    return y_true, y_pred

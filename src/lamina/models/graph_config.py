@@ -21,6 +21,7 @@ import jax
 
 import lamina.activations as activations
 import lamina.layers as layers
+import lamina.losses as losses
 import lamina.ops as ops
 from lamina.core.config import deserialize, serialize
 from lamina.core.errors import suggest
@@ -43,7 +44,9 @@ def known_functions() -> dict[str, Callable[..., Any]]:
     table = {f"operator.{name}": function for name, function in OPERATORS.items()}
     for prefix, room in (("ops", ops), ("ops.nn", ops.nn), ("ops.numpy", ops.numpy), ("ops.linalg", ops.linalg)):
         table |= _recorded(f"lamina.{prefix}", room)
-    return table | _recorded("lamina.activations", activations) | _recorded("lamina.layers", layers)
+    for name, room in (("activations", activations), ("layers", layers), ("losses", losses)):
+        table |= _recorded(f"lamina.{name}", room)
+    return table
 
 
 def _recorded(prefix: str, room: Any) -> dict[str, Callable[..., Any]]:

@@ -115,6 +115,8 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Array, Array]:
 def in_top_k(targets: Any, predictions: Any, k: int) -> Array:
     """Tells for each row whether the prediction for its target is among the k largest; a tie counts as being there.
 
+    NaN counts as the least of all.
+
     Args:
         targets: class numbers of shape (n,).
         predictions: of shape (n, classes).
@@ -124,6 +126,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Array:
     [ True False]
     """
     chosen = jnp.take_along_axis(predictions, targets[..., None], axis=-1)
+    chosen = jnp.where(jnp.isnan(chosen), -jnp.inf, chosen)
     return jnp.sum(predictions > chosen, axis=-1) < k
 
 

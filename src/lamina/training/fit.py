@@ -13,7 +13,7 @@ from lamina.training.feed import Feed
 from lamina.training.predict import joined
 from lamina.training.progress import Silent, reporter
 
-Logs = dict[str, float]
+Logs = dict[str, Any]
 
 
 class Trainable(Protocol):
@@ -149,9 +149,9 @@ def evaluate(model: Trainable, feed: Feed, *, callbacks: CallbackList, verbose: 
 
 
 def numbers(logs: Any) -> Logs:
-    """Returns a step's logs as Python numbers."""
+    """Returns a step's logs as Python numbers, and those of a metric that has several values as arrays."""
     values = jax.device_get(list(logs.values()))
-    return {name: float(np.mean(value)) if np.ndim(value) else float(value) for name, value in zip(logs, values, strict=True)}
+    return {name: np.asarray(value) if np.ndim(value) else float(value) for name, value in zip(logs, values, strict=True)}
 
 
 def predict(model: Trainable, blocks: Any, steps: int | None, *, callbacks: CallbackList, verbose: Any) -> Any:
