@@ -220,10 +220,14 @@ def _in_parts(function: Callable[[_Operands], Array], operands: _Operands, axis:
 @jax.custom_jvp
 def _tile(query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, keep: Array | None) -> Array:
     """Computes attention of all operands at once. What makes the weights add up to 1 is divided by last: that is fewer numbers."""
-    scores = jnp.einsum("bntd,bnsd->bnts", query, key)
-    weights = _exponentials(scores, bias, mask, -1)
+    weights = _exponentials(query @ _turned(key), bias, mask, -1)
     kept = weights if keep is None else jnp.where(keep, weights, 0)
-    return jnp.einsum("bnts,bnsd->bntd", kept, value) / jnp.sum(weights, -1, keepdims=True)
+    return kept @ value / jnp.sum(weights, -1, keepdims=True)
+
+
+def _turned(x: Array) -> Array:
+    """Returns an array with its last two axes exchanged, in memory: XLA's product with one that is not takes four times as long."""
+    return jax.lax.optimization_barrier(jnp.swapaxes(x, -1, -2))
 
 
 @_tile.defjvp
@@ -234,21 +238,20 @@ def _tile_rule(primals: Any, tangents: Any) -> Any:
 
 
 def _tangent(arrays: list[Any], tangents: list[Any], mask: Array | None, keep: Array | None) -> Array:
-    """The places stand before the times, so that two of the three products of the gradient are in the order that is fast."""
+    """Written so that the products of the gradient, which JAX makes by transposing, are of matrices as they lie in memory."""
     query, key, value, bias = arrays
     dquery, dkey, dvalue, dbias = tangents
     bias, mask, keep, dbias = (None if array is None else array.swapaxes(2, 3) for array in (bias, mask, keep, dbias))
-    product = "bnsd,bntd->bnst"
-    weights = _exponentials(jnp.einsum(product, key, query), bias, mask, 2)
+    weights = _exponentials(key @ _turned(query), bias, mask, 2)
     weights = weights / jnp.sum(weights, 2, keepdims=True)
-    slope = jnp.einsum(product, key, dquery) + jnp.einsum(product, dkey, query)
+    slope = key @ jnp.swapaxes(dquery, 2, 3) + dkey @ jnp.swapaxes(query, 2, 3)
     slope = slope if dbias is None else slope + dbias
     slope = slope if mask is None else jnp.where(mask, slope, 0)
     dweights = weights * (slope - jnp.sum(weights * slope, 2, keepdims=True))
     if keep is not None:
         weights, dweights = jnp.where(keep, weights, 0), jnp.where(keep, dweights, 0)
-    mean = "bnst,bnsd->bntd"
-    return jnp.einsum(mean, dweights, value) + jnp.einsum(mean, weights, dvalue)
+    turned = jnp.swapaxes(value, 2, 3) @ dweights + jnp.swapaxes(dvalue, 2, 3) @ weights
+    return jnp.swapaxes(turned, 2, 3)
 
 
 def _exponentials(scores: Array, bias: Array | None, mask: Array | None, axis: int) -> Array:
