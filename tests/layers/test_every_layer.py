@@ -16,7 +16,8 @@ from lamina.core.symbolic import SymbolicTensor
 
 EPSILON = {"float32": 2e-6, "mixed_float16": 2**-9, "mixed_bfloat16": 2**-6}
 
-# How to make the layer from `lamina.layers` or `keras.layers`, and the shapes of its inputs, in which b and t may be any size.
+# How to make the layer from `lamina.layers` or `keras.layers`, and the shapes of its inputs, in which b and t may be any size:
+# a list for a list of inputs, a tuple for several arguments.
 # Negative numbers are rare enough in inputs of integers not to be drawn: those are indices.
 CASES = {
     "Activation": (lambda k: k.Activation("tanh"), "b t 3"),
@@ -28,7 +29,10 @@ CASES = {
     "AdaptiveMaxPooling2D": (lambda k: k.AdaptiveMaxPooling2D((2, 3)), "b 4 5 3"),
     "AdaptiveMaxPooling3D": (lambda k: k.AdaptiveMaxPooling3D(2), "b 4 3 2 3"),
     "Add": (lambda k: k.Add(), ["b t 3", "b t 3", "b 1 3"]),
+    "AdditiveAttention": (lambda k: k.AdditiveAttention(dropout=0.3, seed=1), ["b 3 4", "b t 4", "b t 4"]),
     "AlphaDropout": (lambda k: k.AlphaDropout(0.4, seed=3), "b t 3"),
+    "Attention": (lambda k: k.Attention(use_scale=True), ["b t 4", "b 3 4"]),
+    "Attention of sums": (lambda k: k.Attention(True, "concat", 0.3, seed=1), ["b 3 4", "b t 4"]),
     "Average": (lambda k: k.Average(), ["b 5 3", "b 3"]),
     "AveragePooling1D": (lambda k: k.AveragePooling1D(3, 2, "same"), "b t 3"),
     "AveragePooling3D": (lambda k: k.AveragePooling3D((1, 2, 2), 1, data_format="channels_first"), "b 3 t 2 4"),
@@ -73,6 +77,7 @@ CASES = {
     "GlobalMaxPooling2D": (lambda k: k.GlobalMaxPooling2D(), "b 3 4 2"),
     "GroupNormalization": (lambda k: k.GroupNormalization(2), "b t 2 6"),
     "GroupNormalization of axis 1": (lambda k: k.GroupNormalization(-1, 1, 0.1, scale=False), "b 3 t 2"),
+    "GroupedQueryAttention": (lambda k: k.GroupQueryAttention(3, 4, 2, use_gate=True), ("b t 5", "b 3 5")),
     "Identity": (lambda k: k.Identity(), "b t 3"),
     "Lambda": (lambda k: k.Lambda(lambda x, shift: 2 * x + shift, arguments={"shift": 1.0}), "b t 3"),
     "LayerNormalization": (lambda k: k.LayerNormalization(), "b t 3"),
@@ -85,6 +90,11 @@ CASES = {
     "MaxPooling2D": (lambda k: k.MaxPooling2D(2, 1), "b 4 5 3"),
     "Maximum": (lambda k: k.Maximum(), ["b t 3", "b t 1", "b t 3"]),
     "Minimum": (lambda k: k.Minimum(), ["b t 3", "b t 3"]),
+    "MultiHeadAttention": (lambda k: k.MultiHeadAttention(2, 2), ("b t 2", "b 3 3", "b 3 2")),
+    "MultiHeadAttention over an axis": (
+        lambda k: k.MultiHeadAttention(2, 3, 5, 0.3, False, (2, 3), 2, use_gate=True, seed=1),
+        ("b 2 t 4", "b 2 3 4"),
+    ),
     "Multiply": (lambda k: k.Multiply(), ["b t 3", "b t 3", "b 1 1"]),
     "Normalization": (lambda k: k.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0]), "b t 3"),
     "PReLU": (lambda k: k.PReLU(keras.initializers.Constant(0.3) if k is keras.layers else "ones", shared_axes=[1]), "b t 3"),
@@ -112,6 +122,7 @@ CASES = {
     "ZeroPadding2D": (lambda k: k.ZeroPadding2D((1, 2)), "b t 3 2"),
     "ZeroPadding3D": (lambda k: k.ZeroPadding3D(((1, 0), (0, 2), (1, 1))), "b 2 t 2 3"),
 }
+KERAS_LACKS_FLOAT16 = ("GroupedQueryAttention", "MultiHeadAttention")  # JAX's attention, which it takes, does on the CPU
 every_case = pytest.mark.parametrize("name", CASES)
 float_cases = pytest.mark.parametrize("name", [name for name in CASES if "int" not in CASES[name][1]])
 
@@ -121,7 +132,14 @@ def make(name, of=lamina.layers):
 
 
 def each(function, structure):
-    return [function(item) for item in structure] if isinstance(structure, list) else function(structure)
+    """Applies a function to each input, or to each shape: tuples of sizes are shapes."""
+    several = isinstance(structure, (list, tuple)) and not isinstance(structure[0], (int, type(None)))
+    return type(structure)(map(function, structure)) if several else function(structure)
+
+
+def arguments(name, inputs):
+    """What is given to a layer: the inputs, one by one where it takes several."""
+    return inputs if isinstance(CASES[name][1], tuple) else (inputs,)
 
 
 def shapes(name, b, t):
@@ -154,8 +172,8 @@ def policy(dtype):
 def both(name, x):
     """Returns our layer and that of Keras, with the same weights, none of them zero."""
     ours, theirs = make(name), make(name, keras.layers)
-    ours(x)
-    theirs.build(each(np.shape, x))
+    ours(*arguments(name, x))
+    theirs.build(*arguments(name, each(np.shape, x)))
     random = np.random.default_rng(1)
     weights = [random.uniform(0.5, 1.5, w.shape).astype(w.dtype) for w in ours.weights]
     assert [w.shape for w in ours.weights] == [tuple(w.shape) for w in theirs.weights]
@@ -174,7 +192,8 @@ def test_every_layer_has_a_case():
     public = {layer.__name__ for layer in found if isinstance(layer, type)}  # by their own names, not by others that they go by
     bases = {"InputLayer", "InputSpec", "Layer", "Wrapper"}
     on_the_host = {"HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}  # see test_preprocessing.py
-    assert {name.split()[0] for name in CASES} == public - bases - on_the_host
+    not_in_keras = {"RotaryEmbedding", "SinePositionEncoding"}
+    assert {name.split()[0] for name in CASES} == public - bases - on_the_host - not_in_keras
 
 
 @every_case
@@ -182,9 +201,11 @@ def test_every_layer_has_a_case():
 @settings(max_examples=2, deadline=None)
 def test_the_numbers_are_those_of_keras(name, dtype, sizes, seed):
     x = inputs(name, *sizes, seed)
+    dtype = "mixed_bfloat16" if dtype == "mixed_float16" and name in KERAS_LACKS_FLOAT16 else dtype
     with policy(dtype):
         ours, theirs = both(name, x)
-        assert_close(ours(x), jax.jit(theirs)(x), EPSILON[dtype])
+        x = arguments(name, x)
+        assert_close(ours(*x), jax.jit(theirs)(*x), EPSILON[dtype])
 
 
 @float_cases
@@ -193,7 +214,7 @@ def test_the_gradients_are_those_of_keras(name):
     ours, theirs = both(name, x)
 
     def gradient(layer):
-        return jax.jit(jax.grad(lambda x: jnp.sum(jnp.sin(layer(x)))))(x)
+        return jax.jit(jax.grad(lambda x: jnp.sum(jnp.sin(layer(*arguments(name, x))))))(x)
 
     for actual, desired in zip(jax.tree.leaves(gradient(ours)), jax.tree.leaves(gradient(theirs)), strict=True):
         assert_close(actual, desired, 1e-5)
@@ -202,32 +223,33 @@ def test_the_gradients_are_those_of_keras(name):
 @every_case
 @pytest.mark.parametrize("training", [False, True])
 def test_compiled_is_as_eager(name, training):
-    x = inputs(name)
+    x = arguments(name, inputs(name))
     eager, compiled = make(name), make(name)
-    eager(x), compiled(x)
+    eager(*x), compiled(*x)
     compiled.set_weights(eager.get_weights())
-    run = lamina.jit(lambda x: compiled(x, training=training))
+    run = lamina.jit(lambda *x: compiled(*x, training=training))
     for _ in range(2):
-        assert_close(run(x), eager(x, training=training), 2e-6)
+        assert_close(run(*x), eager(*x, training=training), 2e-6)
     for mine, other in zip(compiled.variables, eager.variables, strict=True):
         np.testing.assert_allclose(mine.value, other.value, rtol=1e-5)
 
 
 @every_case
 def test_shapes_are_known_without_numbers(name):
-    real = [make(name)(inputs(name, *sizes)).shape for sizes in ((4, 6), (5, 7))]
+    real = [make(name)(*arguments(name, inputs(name, *sizes))).shape for sizes in ((4, 6), (5, 7))]
     expected = tuple(a if a == b else None for a, b in zip(*real, strict=True))
     dtype = "int32" if "int" in CASES[name][1] else "float32"
-    assert make(name)(each(lambda shape: SymbolicTensor(shape, dtype), shapes(name, None, None))).shape == expected
-    assert make(name).compute_output_shape(shapes(name, None, None)) == expected
-    assert make(name).compute_output_shape(shapes(name, 4, 6)) == real[0]
+    unknown, known = shapes(name, None, None), shapes(name, 4, 6)
+    assert make(name)(*arguments(name, each(lambda shape: SymbolicTensor(shape, dtype), unknown))).shape == expected
+    assert make(name).compute_output_shape(*arguments(name, unknown)) == expected
+    assert make(name).compute_output_shape(*arguments(name, known)) == real[0]
 
 
 @every_case
 def test_a_layer_built_from_shapes_is_as_one_built_by_its_first_call(name):
     built, called = make(name), make(name)
-    built.build(shapes(name, None, 6))
-    called(inputs(name))
+    built.build(*arguments(name, shapes(name, None, 6)))
+    called(*arguments(name, inputs(name)))
     assert built.built
     assert [(w.path.split("/")[1:], w.shape) for w in built.weights] == [(w.path.split("/")[1:], w.shape) for w in called.weights]
 
@@ -240,9 +262,10 @@ def test_a_layer_comes_back_from_its_config(name, training):
     config = layer.get_config()
     again = type(layer).from_config(config if name == "Lambda" else json.loads(json.dumps(config)))
     assert json.dumps(again.get_config(), default=id) == json.dumps(config, default=id)
-    layer(x), again(x)
+    x = arguments(name, x)
+    layer(*x), again(*x)
     again.set_weights(layer.get_weights())
-    np.testing.assert_array_equal(again(x, training=training), layer(x, training=training))
+    np.testing.assert_array_equal(again(*x, training=training), layer(*x, training=training))
 
 
 @every_case

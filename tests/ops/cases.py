@@ -378,6 +378,96 @@ LINALG: dict[str, list[Call]] = {
     "svd": [call(real(4, 3)), call(real(4, 3), full_matrices=False), call(real(4, 3), compute_uv=False)],
 }
 
+PHOTOS = _random.uniform(0, 1, (2, 6, 7, 3)).astype("float32")
+PHOTOS_FIRST = np.moveaxis(PHOTOS, -1, 1).copy()
+TURN = np.array([0.9, -0.2, 1.0, 0.3, 1.1, -1.5, 0, 0], "float32")
+CORNERS = np.array([[0, 0], [6, 0], [0, 5], [6, 5]], "float32")
+MOVED = CORNERS + real(4, 2) / 2
+VOLUMES = real(2, 4, 5, 4, 3)
+
+IMAGE: dict[str, list[Call]] = {
+    "image.affine_transform": [
+        call(PHOTOS, TURN[None].repeat(2, 0)),
+        call(PHOTOS_FIRST, np.stack([TURN, -TURN]), "nearest", "reflect", data_format="channels_first"),
+        *(call(PHOTOS[0], TURN, "bilinear", mode, 0.3) for mode in ("constant", "nearest", "wrap", "mirror")),
+    ],
+    "image.crop_images": [
+        call(PHOTOS, 1, 2, 0, 2),
+        call(PHOTOS_FIRST, None, 1, 1, None, target_height=3, target_width=4, data_format="channels_first"),
+        call(PHOTOS[0], bottom_cropping=2, right_cropping=1, target_height=2, target_width=2),
+    ],
+    "image.elastic_transform": [],  # its draws are not those of Keras
+    "image.extract_patches": [
+        call(PHOTOS, 2),
+        call(PHOTOS_FIRST, (2, 3), 1, padding="same", data_format="channels_first"),
+        call(PHOTOS[0], (2, 2), dilation_rate=2, strides=1),
+        call(VOLUMES, (2, 2, 2)),
+    ],
+    "image.extract_patches_3d": [call(VOLUMES, 2, padding="same"), call(VOLUMES[0], (2, 3, 2), (1, 2, 1))],
+    "image.gaussian_blur": [
+        call(PHOTOS, (3, 5), (0.7, 1.3), data_format="channels_last"),
+        call(PHOTOS_FIRST[0], data_format="channels_first"),
+    ],
+    "image.hsv_to_rgb": [call(PHOTOS), call(PHOTOS_FIRST[0], "channels_first")],
+    "image.map_coordinates": [
+        call(M, 4 * real(2, 5), 1),
+        *(call(M, 4 * real(2, 5), 0, mode, 0.5) for mode in ("constant", "nearest", "wrap", "mirror", "reflect")),
+    ],
+    "image.pad_images": [
+        call(PHOTOS, 1, 2, 0, 2),
+        call(PHOTOS_FIRST[0], None, 1, 1, None, target_height=9, target_width=9, data_format="channels_first"),
+    ],
+    "image.perspective_transform": [
+        call(PHOTOS[0], CORNERS, MOVED),
+        call(PHOTOS_FIRST, np.stack([MOVED, CORNERS]), np.stack([CORNERS, MOVED]), "nearest", 0.2, "channels_first"),
+    ],
+    "image.resize": [
+        *(call(PHOTOS, (4, 9), how) for how in ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")),
+        call(PHOTOS_FIRST[0], (3, 3), antialias=True, data_format="channels_first"),
+        call(PHOTOS, (4, 2), crop_to_aspect_ratio=True),
+        call(PHOTOS, (4, 9), pad_to_aspect_ratio=True, fill_value=0.5),
+        call(PHOTOS[0], (9, 4), pad_to_aspect_ratio=True),
+        call((PHOTOS * 255).astype("uint8"), (5, 5), "bicubic"),
+    ],
+    "image.rgb_to_grayscale": [
+        call(PHOTOS),
+        call(PHOTOS_FIRST[0], "channels_first"),
+        call((PHOTOS * 255).astype("uint8")),
+        call(PHOTOS[..., :1]),
+    ],
+    "image.rgb_to_hsv": [call(PHOTOS), call(PHOTOS_FIRST, "channels_first"), call(np.round(PHOTOS[0]))],
+    "image.scale_and_translate": [
+        call(PHOTOS[0], (8, 9, 3), np.array([1.5, 0.7], "float32"), np.array([0.5, -1.0], "float32"), (0, 1), "linear"),
+        call(M, (5, 5), np.ones(2, "float32"), np.zeros(2, "float32"), (0, 1), "lanczos3", antialias=False),
+    ],
+    "image.sobel_edges": [call(PHOTOS), call(PHOTOS_FIRST, "channels_first")],
+    "image.ssim": [
+        call(PHOTOS, PHOTOS**2, filter_size=5),
+        call(PHOTOS_FIRST[0], PHOTOS_FIRST[1], 2.0, 3, 1.0, 0.02, 0.05, "channels_first"),
+    ],
+}
+
+WAVES = (real(2, 5, 8), real(2, 5, 8))
+
+FOURIER: dict[str, list[Call]] = {
+    "fft": [call(WAVES)],
+    "fft2": [call(WAVES)],
+    "ifft2": [call(WAVES)],
+    "irfft": [call(WAVES), call(WAVES, 9), call(WAVES, fft_length=6)],
+    "istft": [
+        call((real(2, 6, 5), real(2, 6, 5)), 6, 2, 8),
+        call((real(6, 4), real(6, 4)), 6, 3, 6, 10, "hamming", center=False),
+        call((real(6, 5), real(6, 5)), 8, 2, 8, window=None),
+    ],
+    "rfft": [call(real(2, 7)), call(real(2, 7), 5), call(real(2, 7), fft_length=9)],
+    "stft": [
+        call(real(2, 20), 6, 2, 8),
+        call(real(20), 5, 3, 7, "hamming", center=False),
+        call(real(20), 4, 3, 4, window=positive(4)),
+        call(real(20), 6, 3, 6, None),
+    ],
+}
+
 
 def _add(a: Any, b: Any) -> Any:
     return a + b
@@ -427,6 +517,6 @@ CORE: dict[str, list[Call]] = {
     ],
 }
 
-TABLES = [NUMPY, NN, MATH, LINALG, CORE]
+TABLES = [NUMPY, NN, MATH, LINALG, IMAGE, FOURIER, CORE]
 COVERED = {*UNARY, *BINARY, *REDUCTIONS, *(name for table in TABLES for name in table)}
 CALLS = [(name, number, one) for table in TABLES for name, calls in table.items() for number, one in enumerate(calls)]

@@ -70,9 +70,14 @@ def specs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def shapes_for(build: Callable[..., None], shapes: dict[str, Any]) -> list[Any]:
-    """Returns the shapes that a `build` takes: by the arguments' names (`query_shape`), else in order."""
-    names = call_signature(build).names
-    if names and all(name.removesuffix("_shape") in shapes for name in names):
-        return [shapes[name.removesuffix("_shape")] for name in names]
+    """Returns the shapes that a `build` takes: by the arguments' names (`query_shape`), else in order.
+
+    By names, those with a default may be missing: `key_shape=None`.
+    """
+    signature = call_signature(build)
+    sources = {name: name.removesuffix("_shape") for name in signature.names}
+    if any(source in shapes for source in sources.values()) and all(sources[name] in shapes for name in signature.required):
+        last = max(i for i, source in enumerate(sources.values()) if source in shapes)
+        return [shapes.get(source) for source in list(sources.values())[: last + 1]]
     given = list(shapes.values())
-    return given if not names else given[: len(names)]
+    return given if not signature.names else given[: len(signature.names)]

@@ -97,6 +97,7 @@ class CallSignature:
     def __init__(self, call: Callable[..., Any]) -> None:
         parameters = list(inspect.signature(call).parameters.values())[1:]
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.required = [name for name, p in zip(self.names, parameters, strict=False) if p.default is p.empty]
         named = {p.name: p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
         self.takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         self.training = "training" in named

@@ -4,6 +4,7 @@ from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.activity_regularization import ActivityRegularization
+from lamina.layers.attention import AdditiveAttention, Attention
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.category_encoding import CategoryEncoding
 from lamina.layers.convolution import Conv1D, Conv2D, Conv3D
@@ -22,6 +23,7 @@ from lamina.layers.dropout import (
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.feature_normalization import Normalization
+from lamina.layers.grouped_query_attention import GroupedQueryAttention
 from lamina.layers.hashing import HashedCrossing, Hashing
 from lamina.layers.identity import Identity
 from lamina.layers.input_layer import Input, InputLayer
@@ -46,6 +48,7 @@ from lamina.layers.merging import (
     multiply,
     subtract,
 )
+from lamina.layers.multi_head_attention import MultiHeadAttention
 from lamina.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from lamina.layers.pooling import (
     AdaptiveAveragePooling1D,
@@ -67,6 +70,7 @@ from lamina.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from lamina.layers.position import RotaryEmbedding, SinePositionEncoding
 from lamina.layers.rescaling import Rescaling
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lamina.layers.resizing import (
@@ -94,6 +98,7 @@ AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePoo
 GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+GroupQueryAttention = GroupedQueryAttention
 
 __all__ = [
     "Activation",
@@ -105,7 +110,9 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -158,6 +165,8 @@ __all__ = [
     "GroupNormalization",
     "HashedCrossing",
     "Hashing",
+    "GroupQueryAttention",
+    "GroupedQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -176,6 +185,7 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
@@ -185,10 +195,12 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "RotaryEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",

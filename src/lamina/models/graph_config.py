@@ -42,8 +42,9 @@ def is_graph_config(config: Mapping[str, Any]) -> bool:
 def known_functions() -> dict[str, Callable[..., Any]]:
     """Returns the functions that a graph may record, by their public names."""
     table = {f"operator.{name}": function for name, function in OPERATORS.items()}
-    for prefix, room in (("ops", ops), ("ops.nn", ops.nn), ("ops.numpy", ops.numpy), ("ops.linalg", ops.linalg)):
-        table |= _recorded(f"lamina.{prefix}", room)
+    table |= _recorded("lamina.ops", ops)
+    for part in ("nn", "numpy", "linalg", "image"):
+        table |= _recorded(f"lamina.ops.{part}", getattr(ops, part))
     for name, room in (("activations", activations), ("layers", layers), ("losses", losses)):
         table |= _recorded(f"lamina.{name}", room)
     return table

@@ -301,7 +301,7 @@ def _matrix(kernel: Array, way: Geometry, block: _Blocks) -> Array:
 
 def _shifted(x: Array, kernel: Array, way: Geometry) -> Array:
     """Returns Σ over the elements of a kernel of shape (*spatial, 1, channels) of shifted images times an element."""
-    terms = [shifted * kernel[element][0] for element, shifted in _shifts(x, kernel.shape[:-2], way)]
+    terms = [shifted * kernel[element][0] for element, shifted in shifts(x, kernel.shape[:-2], way)]
     return sum(terms[1:], terms[0])
 
 
@@ -311,11 +311,11 @@ def _shifted_input_gradient(g: Array, kernel: Array, sizes: tuple[int, ...], way
 
 
 def _shifted_kernel_gradient(x: Array, g: Array, sizes: tuple[int, ...], way: Geometry) -> Array:
-    elements = [jnp.sum(shifted * g, range(g.ndim - 1)) for _, shifted in _shifts(x, sizes, way)]
+    elements = [jnp.sum(shifted * g, range(g.ndim - 1)) for _, shifted in shifts(x, sizes, way)]
     return jnp.stack(elements).reshape(*sizes, 1, g.shape[-1])
 
 
-def _shifts(x: Array, sizes: Sequence[int], way: Geometry) -> Iterator[tuple[tuple[int, ...], Array]]:
+def shifts(x: Array, sizes: Sequence[int], way: Geometry) -> Iterator[tuple[tuple[int, ...], Array]]:
     """Yields the index of each element of a kernel, and what it sees at all places of the window."""
     x = _pad(x, way, range(len(sizes)))
     for element in itertools.product(*map(range, sizes)):

@@ -1,4 +1,4 @@
-"""Neural networks: activations, encodings, attention; and, from modules of their own, convolution, pooling and the others."""
+"""Neural networks: activations and encodings; and, from modules of their own, attention, convolution, pooling and the others."""
 
 import math
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.graph import op
 from lamina.core.variable import Array
 from lamina.ops.activation_rules import gelu as gelu_of
+from lamina.ops.attention import dot_product_attention
 from lamina.ops.convolution import (
     conv,
     conv_transpose,
@@ -185,51 +185,3 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Array:
     if jnp.shape(x1) != jnp.shape(x2):
         raise ValueError(f"psnr needs signals of one shape, not {jnp.shape(x1)} and {jnp.shape(x2)}.")
     return 20 * math.log10(max_val) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))
-
-
-# --- attention -------------------------------------------------------------------------------------------------------
-
-
-@op
-def dot_product_attention(
-    query: Any,
-    key: Any,
-    value: Any,
-    bias: Any = None,
-    mask: Any = None,
-    scale: float | None = None,
-    is_causal: bool = False,
-    flash_attention: bool | None = None,
-) -> Array:
-    """Returns softmax(query · keyᵀ · scale + bias) · value, for each head (Vaswani et al., 2017).
-
-    Args:
-        query: of shape (batch, time, heads, depth).
-        key: of shape (batch, places, key heads, depth), where the key heads divide the heads.
-        value: of the same shape as `key`.
-        bias: added to the logits; broadcast to (batch, heads, time, places).
-        mask: true where a query may look; broadcast likewise.
-        scale: 1 / √depth by default.
-        is_causal: whether a query may only look at places up to its own.
-        flash_attention: whether to use cuDNN's fused attention, which needs a GPU and half precision; None leaves it to JAX.
-
-    Raises:
-        ValueError: for arrays that have not four axes.
-
-    >>> x = jnp.ones((2, 4, 8, 16))
-    >>> lamina.ops.dot_product_attention(x, x, x, is_causal=True).shape
-    (2, 4, 8, 16)
-    """
-    for name, array in (("query", query), ("key", key), ("value", value)):
-        if jnp.ndim(array) != 4:
-            raise ValueError(
-                f"dot_product_attention needs arrays of shape (batch, time, heads, depth); {name} has shape {jnp.shape(array)}."
-            )
-    dtype = jnp.result_type(query, key, value)
-    query, key, value = (jnp.asarray(array, dtype) for array in (query, key, value))
-    attend = jax.nn.dot_product_attention if flash_attention else _attention
-    implementation: Any = {None: None, True: "cudnn", False: "xla"}[flash_attention]
-    return attend(query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation=implementation)
-
-
-_attention = compiled("is_causal", "implementation")(jax.nn.dot_product_attention)
