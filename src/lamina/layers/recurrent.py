@@ -11,7 +11,7 @@ from lamina.core.config import constructor_arguments
 from lamina.core.errors import show_shape, suggest
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
-from lamina.core.lift import touched_by
+from lamina.core.lift import jit, touched_by
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
 from lamina.layers.recurrence import Order, along, where_counted
@@ -161,6 +161,7 @@ class RNN(Layer):
         states, outputs = self.cell.call_all(steps, states, counted, order, keep)
         return states[0], outputs, states
 
+    @jit(static_argnames="training")
     def _run_steps(self, steps: Array, states: Any, counted: Array | None, training: bool) -> tuple[Array, Array, Any]:
         """Likewise for any cell, by calling it at each step."""
         drawn = self.cell.draw_keep(steps.shape[1]) if training and hasattr(self.cell, "draw_keep") else None
@@ -240,7 +241,8 @@ class CellRNN(RNN):
     def __getattr__(self, name: str) -> Any:
         """Returns a setting of the cell: an argument of its constructor."""
         cell = vars(self).get("cell")
-        if cell is not None and name in (constructor_arguments(type(cell)) or ()):
+        cell_class: Any = type(cell)
+        if cell is not None and name in (constructor_arguments(cell_class) or ()):
             return getattr(cell, name)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}. {suggest(name, dir(self))}", name=name, obj=self)
 
