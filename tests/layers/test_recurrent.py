@@ -232,12 +232,13 @@ def test_states_are_kept_from_batch_to_batch_until_reset(wrap):
         ours(X[:2])
 
 
-def test_a_stateful_model_is_fitted_and_reset_to_states_of_ones_own():
-    model = lamina.Sequential([lamina.Input((5, 4), batch_size=3), layers.LSTM(2, stateful=True), layers.Dense(1)])
+@pytest.mark.parametrize("inputs", [[], [lamina.Input((5, 4), batch_size=3)]])
+def test_a_stateful_model_is_fitted_and_reset_to_states_of_ones_own(inputs):
+    model = lamina.Sequential([*inputs, layers.LSTM(2, stateful=True), layers.Dense(1)])
     model.compile("sgd", "mse")
-    lstm = model.layers[0]
     data = np.concatenate([X, X])
     model.fit(data, np.zeros((6, 1)), batch_size=3, epochs=2, shuffle=False, verbose=0)
+    lstm = model.layers[0]
     kept = [state.numpy() for state in lstm.states]
     assert all(np.abs(state).max() > 0 for state in kept)
     assert_close(lstm(X), layers_like(lstm)(X, initial_state=kept), 1e-5)

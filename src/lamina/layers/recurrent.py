@@ -145,8 +145,8 @@ class RNN(Layer):
         counted = self._counted(sequences, mask)
         run = self._run_loop if isinstance(self.cell, RecurrentCell) and self.cell.is_one_loop() else self._run_steps
         output, outputs, states = run(jnp.moveaxis(sequences, 1, 0), states, counted, training)
-        if self.memory is not None:
-            self.memory.keep(states)
+        if (memory := self._memory_for(sequences)) is not None:
+            memory.keep(states)
         if self.return_sequences:
             if counted is not None and self.zero_output_for_mask:
                 outputs = jnp.where(along(counted, outputs), outputs, 0)
@@ -190,17 +190,22 @@ class RNN(Layer):
             raise ValueError(
                 f"The layer {self.path!r} was given sequences of no steps: inputs of shape {show_shape(sequences.shape)}."
             )
-        if self.memory is not None and batch != (size := self.memory.batch_size):
+        memory = self._memory_for(sequences)
+        if memory is not None and batch != memory.batch_size:
             raise ValueError(
-                f"The layer {self.path!r} is stateful and keeps states for batches of {size}; it was given one of {batch}. Leave "
-                "out what does not fill a batch."
+                f"The layer {self.path!r} is stateful and keeps states for batches of {memory.batch_size}; it was given one of "
+                f"{batch}. Leave out what does not fill a batch."
             )
         if given is not None:
             states = self._checked(given, jax.eval_shape(lambda: self.get_initial_state(batch)))
         else:
-            states = self.get_initial_state(batch) if self.memory is None else self.memory.read()
+            states = self.get_initial_state(batch) if memory is None else memory.read()
         dtype = self.cell.compute_dtype
         return jax.tree.map(lambda state: jnp.asarray(state, dtype if jnp.issubdtype(state.dtype, jnp.floating) else None), states)
+
+    def _memory_for(self, sequences: Array) -> "Memory | None":
+        """Returns what is kept between batches; None for a batch of unknown size, of which only the shapes are wanted."""
+        return self.memory if isinstance(sequences.shape[0], int) else None
 
     def _checked(self, given: Any, expected: Any) -> Any:
         """Returns states, nested as the expected ones; raises ValueError for others."""
