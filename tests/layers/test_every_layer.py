@@ -39,12 +39,16 @@ CASES = {
     "AveragePooling2D": (lambda k: k.AveragePooling2D((2, 1), padding="same"), "b 5 4 3"),
     "BatchNormalization": (lambda k: k.BatchNormalization(), "b t 3"),
     "BatchNormalization of axis 1": (lambda k: k.BatchNormalization(1, 0.7, 0.1, center=False), "b 3 t 2"),
+    "Bidirectional": (lambda k: k.Bidirectional(k.GRU(3, return_sequences=True), "ave"), "b t 3"),
     "Concatenate": (lambda k: k.Concatenate(axis=1), ["b t 3", "b 2 3", "b t 3"]),
     "Concatenate along the last axis": (lambda k: k.Concatenate(), ["b t 3", "b t 1"]),
     "Conv1D": (lambda k: k.Conv1D(4, 3, padding="causal", dilation_rate=2), "b t 3"),
     "Conv2D of unknown sizes": (lambda k: k.Conv2D(4, (3, 2), (1, 2), "same", groups=2), "b t t 2"),
     "Conv3D": (lambda k: k.Conv3D(3, 2, 2, "same", "channels_first"), "b 2 t 5 4"),
     "Conv2D": (lambda k: k.Conv2D(4, 3, 2, "same", activation="relu"), "b 6 5 3"),
+    "ConvLSTM1D": (lambda k: k.ConvLSTM1D(2, 3, dropout=0.3, recurrent_dropout=0.4, seed=2), "b t 5 3"),
+    "ConvLSTM2D": (lambda k: k.ConvLSTM2D(2, (2, 3), 2, "same", "channels_first", return_sequences=True), "b t 2 4 3"),
+    "ConvLSTM3D": (lambda k: k.ConvLSTM3D(1, 2, go_backwards=True, activation="softsign"), "b t 3 2 3 2"),
     "Conv1DTranspose": (lambda k: k.Conv1DTranspose(4, 3, 2, "same", output_padding=1), "b t 3"),
     "Conv2DTranspose": (lambda k: k.Conv2DTranspose(4, (3, 2), (2, 1), activation="tanh"), "b t 4 3"),
     "Conv3DTranspose": (lambda k: k.Conv3DTranspose(2, 2, 2, "same", data_format="channels_first"), "b 3 t 2 2"),
@@ -67,6 +71,7 @@ CASES = {
     "Flatten": (lambda k: k.Flatten(), "b t 3 2"),
     "Flatten of channels first": (lambda k: k.Flatten("channels_first"), "b 2 t 3"),
     "Flatten of numbers": (lambda k: k.Flatten(), "b"),
+    "GRU": (lambda k: k.GRU(4, dropout=0.3, seed=2), "b t 3"),
     "GaussianDropout": (lambda k: k.GaussianDropout(0.4, seed=5), "b t 3"),
     "GaussianNoise": (lambda k: k.GaussianNoise(0.4, seed=6), "b t 3"),
     "GlobalAveragePooling1D": (lambda k: k.GlobalAveragePooling1D("channels_first"), "b 3 t"),
@@ -79,6 +84,7 @@ CASES = {
     "GroupNormalization of axis 1": (lambda k: k.GroupNormalization(-1, 1, 0.1, scale=False), "b 3 t 2"),
     "GroupedQueryAttention": (lambda k: k.GroupQueryAttention(3, 4, 2, use_gate=True), ("b t 5", "b 3 5")),
     "Identity": (lambda k: k.Identity(), "b t 3"),
+    "LSTM": (lambda k: k.LSTM(4, return_sequences=True, dropout=0.3, recurrent_dropout=0.2, seed=2), "b t 3"),
     "Lambda": (lambda k: k.Lambda(lambda x, shift: 2 * x + shift, arguments={"shift": 1.0}), "b t 3"),
     "LayerNormalization": (lambda k: k.LayerNormalization(), "b t 3"),
     "LayerNormalization of two axes": (lambda k: k.LayerNormalization([2, 3], 0.1), "b t 3 2"),
@@ -99,6 +105,7 @@ CASES = {
     "Normalization": (lambda k: k.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 5.0, 6.0]), "b t 3"),
     "PReLU": (lambda k: k.PReLU(keras.initializers.Constant(0.3) if k is keras.layers else "ones", shared_axes=[1]), "b t 3"),
     "Permute": (lambda k: k.Permute((3, 1, 2)), "b t 3 2"),
+    "RNN": (lambda k: k.RNN([k.LSTMCell(3, dropout=0.3, seed=2), k.GRUCell(4, reset_after=False)]), "b t 3"),
     "ReLU": (lambda k: k.ReLU(1.5, 0.1, 0.2), "b t 3"),
     "RMSNormalization": (lambda k: k.RMSNormalization([2, 3]), "b t 2 3"),
     "RepeatVector": (lambda k: k.RepeatVector(4), "b t"),
@@ -106,6 +113,7 @@ CASES = {
     "Rescaling": (lambda k: k.Rescaling(0.3, offset=-1.0), "b t 3"),
     "SeparableConv1D": (lambda k: k.SeparableConv1D(4, 2, padding="same", dilation_rate=2), "b t 3"),
     "SeparableConv2D": (lambda k: k.SeparableConv2D(2, (3, 2), 2, "same", depth_multiplier=2, use_bias=False), "b t 4 3"),
+    "SimpleRNN": (lambda k: k.SimpleRNN(4, return_sequences=True, go_backwards=True), "b t 3"),
     "Softmax": (lambda k: k.Softmax(axis=(1, 2)), "b t 3"),
     "SpatialDropout1D": (lambda k: k.SpatialDropout1D(0.4, seed=7), "b t 3"),
     "SpatialDropout2D": (lambda k: k.SpatialDropout2D(0.4, "channels_first", seed=8), "b 3 t 2"),
@@ -193,7 +201,8 @@ def test_every_layer_has_a_case():
     bases = {"InputLayer", "InputSpec", "Layer", "Wrapper"}
     on_the_host = {"HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}  # see test_preprocessing.py
     not_in_keras = {"RotaryEmbedding", "SinePositionEncoding"}
-    assert {name.split()[0] for name in CASES} == public - bases - on_the_host - not_in_keras
+    cells = {"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"}  # they take states too: test_recurrent.py
+    assert {name.split()[0] for name in CASES} == public - bases - on_the_host - not_in_keras - cells
 
 
 @every_case

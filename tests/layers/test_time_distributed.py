@@ -101,3 +101,12 @@ def test_a_wrapper_owns_its_layer():
     again = Twice.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     np.testing.assert_allclose(layer(X), layer.layer(layer.layer(X)), rtol=1e-6)
+
+
+def test_sequences_of_sequences_are_read_as_far_as_their_masks_say():
+    words = jnp.asarray(np.random.default_rng(2).integers(1, 9, (2, 3, 4)))
+    words = words.at[0, 2].set(0).at[1, :, 2:].set(0)  # the first text has two sentences; those of the second have two words
+    embedding, sentences, text = layers.Embedding(9, 3, mask_zero=True), layers.TimeDistributed(layers.LSTM(2)), layers.GRU(2)
+    outputs = text(sentences(embedding(words)))
+    for sample, expected in ((words[:1, :2], outputs[:1]), (words[1:, :, :2], outputs[1:])):
+        np.testing.assert_allclose(text(sentences(embedding(sample))), expected, rtol=1e-5, atol=1e-6)

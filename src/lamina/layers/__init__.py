@@ -6,8 +6,10 @@ from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, So
 from lamina.layers.activity_regularization import ActivityRegularization
 from lamina.layers.attention import AdditiveAttention, Attention
 from lamina.layers.batch_normalization import BatchNormalization
+from lamina.layers.bidirectional import Bidirectional
 from lamina.layers.category_encoding import CategoryEncoding
 from lamina.layers.convolution import Conv1D, Conv2D, Conv3D
+from lamina.layers.convolutional_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from lamina.layers.dense import Dense
 from lamina.layers.depthwise_convolution import DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D
 from lamina.layers.discretization import Discretization
@@ -24,11 +26,13 @@ from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.feature_normalization import Normalization
 from lamina.layers.grouped_query_attention import GroupedQueryAttention
+from lamina.layers.gru import GRU, GRUCell
 from lamina.layers.hashing import HashedCrossing, Hashing
 from lamina.layers.identity import Identity
 from lamina.layers.input_layer import Input, InputLayer
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.lookup import IntegerLookup, StringLookup
+from lamina.layers.lstm import LSTM, LSTMCell
 from lamina.layers.masking import Masking
 from lamina.layers.merging import (
     Add,
@@ -71,6 +75,7 @@ from lamina.layers.pooling import (
     MaxPooling3D,
 )
 from lamina.layers.position import RotaryEmbedding, SinePositionEncoding
+from lamina.layers.recurrent import RNN
 from lamina.layers.rescaling import Rescaling
 from lamina.layers.reshaping import Flatten, Permute, RepeatVector, Reshape
 from lamina.layers.resizing import (
@@ -84,7 +89,9 @@ from lamina.layers.resizing import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from lamina.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from lamina.layers.spectral_normalization import SpectralNormalization
+from lamina.layers.stacked_cells import StackedRNNCells
 from lamina.layers.text_vectorization import TextVectorization
 from lamina.layers.time_distributed import TimeDistributed
 from lamina.layers.transposed_convolution import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
@@ -121,6 +128,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "Concatenate",
     "Conv1D",
@@ -129,6 +137,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
@@ -148,6 +159,8 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRU",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -163,15 +176,17 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
-    "HashedCrossing",
-    "Hashing",
     "GroupQueryAttention",
     "GroupedQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
     "IntegerLookup",
+    "LSTM",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -191,6 +206,7 @@ __all__ = [
     "PReLU",
     "Permute",
     "RMSNormalization",
+    "RNN",
     "ReLU",
     "RepeatVector",
     "Rescaling",
@@ -200,12 +216,15 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
     "SpectralNormalization",
+    "StackedRNNCells",
     "StringLookup",
     "Subtract",
     "TextVectorization",

@@ -81,3 +81,15 @@ def axes_in(shape: Any, axis: int | tuple[int, ...], layer: Layer) -> tuple[int,
     if len(set(positions)) < len(positions):
         raise ValueError(f"The layer {layer.path!r} names an axis of inputs of shape {show_shape(shape)} twice: {axes}.")
     return tuple(positions)
+
+
+def without_cudnn(use_cudnn: Any, layer: Layer) -> Any:
+    """Returns a recurrent layer's `use_cudnn`; raises ValueError for True, which cannot be, and for what is no answer."""
+    if use_cudnn not in ("auto", True, False):
+        raise ValueError(f"use_cudnn of {type(layer).__name__} must be 'auto' or False, not {use_cudnn!r}.")
+    if use_cudnn is True:
+        raise ValueError(
+            f"use_cudnn=True of {type(layer).__name__} cannot be met: the loop is compiled for every device alike and never handed "
+            "to cuDNN. Leave use_cudnn at 'auto'; the numbers are the same."
+        )
+    return use_cudnn

@@ -50,6 +50,7 @@ class KernelLayer(Layer):
         initializer = initializer or self.kernel_initializer
         return self.add_weight(shape, initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)
 
-    def add_bias(self, shape: Sequence[int]) -> Variable:
-        """Returns a new bias."""
-        return self.add_weight(shape, self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint)
+    def add_bias(self, shape: Sequence[int], initializer: Any = None) -> Variable:
+        """Returns a new bias; `initializer` may stand for that of the constructor."""
+        initializer = initializer or self.bias_initializer
+        return self.add_weight(shape, initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint)
