@@ -6,9 +6,9 @@ READY := .venv/ready
 
 .PHONY: test test-browser test-loaders test-slow check docs format demo bench bench-quick bench-core bench-convolution acceptance clean
 
-# The quick tests and the examples in the docstrings.
+# The quick tests and the examples in the docstrings, in a process for each core.
 test: $(READY)
-	$(BIN)/pytest -m "not browser and not loaders and not slow" --doctest-modules src tests
+	$(BIN)/pytest -n auto --maxprocesses 4 -m "not browser and not loaders and not slow" --doctest-modules src tests
 
 # Pytest ends with 5 where no test is marked slow.
 test-slow: $(READY)
