@@ -313,14 +313,17 @@ def test_what_runs_eagerly_compiles_nothing_once_it_has_run(kind):
     }[kind]
     run()
     run()
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda event, duration, **_: compiled.append(event) if event.endswith("backend_compile_duration") else None
-    )
+
+    def listen(event, duration, **_):
+        if event.endswith("backend_compile_duration"):
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         run()
         run()
     finally:
-        jax.monitoring.clear_event_listeners()
+        jax.monitoring.unregister_event_duration_listener(listen)
     assert compiled == []
 
 

@@ -11,7 +11,7 @@ from lamina import layers, optimizers
 
 
 def public_classes():
-    rooms = [lamina, *(room for _, room in inspect.getmembers(lamina, inspect.ismodule) if room.__name__.startswith("lamina."))]
+    rooms = [lamina, *(room for name, room in inspect.getmembers(lamina, inspect.ismodule) if name in lamina.__all__)]
     found = {
         thing
         for room in rooms

@@ -86,7 +86,7 @@ def test_a_learning_rate_is_set_where_it_is_a_number():
     assert float(optimizer.learning_rate) == 0.125
     optimizer = lamina.optimizers.SGD(0.5)
     optimizer.learning_rate = schedules.InverseTimeDecay(0.5, 1, 1.0)
-    with pytest.raises(ValueError, match=r"follows the schedule InverseTimeDecay.*0\.1"):
+    with pytest.raises(ValueError, match=r"follows the schedule <InverseTimeDecay.*0\.1"):
         optimizer.learning_rate = 0.1
     assert [variable.name for variable in optimizer.variables] == ["iterations"]
 

@@ -13,6 +13,14 @@ from lamina import layers, ops
 from lamina.training.interrupt import uninterrupted
 
 
+@pytest.fixture(autouse=True)
+def answering_to_ctrl_c():
+    """A process that was started in the background may have been told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Twins(lamina.Model):
     """Two weights that every step raises by one, in two separate assignments."""
 
@@ -41,8 +49,8 @@ def test_ctrl_c_at_any_moment_leaves_the_state_of_a_finished_step(eagerly):
     rng = np.random.default_rng(0)
     for _ in range(15):
         timer = threading.Timer(rng.uniform(0.001, 0.1), lambda: os.kill(os.getpid(), signal.SIGINT))
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            timer.start()
             model.fit(x, batch_size=1, epochs=100_000, verbose=0)
         timer.join()
         steps = int(model.steps.numpy())

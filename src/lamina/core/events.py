@@ -237,11 +237,21 @@ def task(function: Callable[..., Any]) -> Callable[..., Any]:
 # --- what JAX tells ----------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def listen_to_compiler() -> None:
-    """Takes down what JAX compiles, from now on."""
-    jax.monitoring.register_event_listener(_on_event)
-    jax.monitoring.register_event_duration_secs_listener(_on_duration)
+@contextlib.contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Has a listener take down what happens in the block, also what JAX compiles."""
+    if not listeners:
+        jax.monitoring.register_event_listener(_on_event)
+        jax.monitoring.register_event_duration_secs_listener(_on_duration)
+    listeners.append(listener)
+    try:
+        yield
+    finally:
+        listeners.remove(listener)
+        if not listeners:
+            with contextlib.suppress(Exception):  # somebody else may have cleared JAX's listeners
+                jax.monitoring.unregister_event_listener(_on_event)
+                jax.monitoring.unregister_event_duration_listener(_on_duration)
 
 
 def _on_event(event: str, **_: Any) -> None:

@@ -121,15 +121,13 @@ def watch(save: str | os.PathLike[str] | None = None, limit: int = 200_000) -> I
     if save is not None:
         check_writable(Path(save))
     story = Story(limit)
-    events.listen_to_compiler()
-    events.listeners.append(story)
     try:
-        yield story
+        with events.listening(story):
+            yield story
     except BaseException as error:
         story.failed, story.failed_at = events.sentence(error), user_line(error) or ""
         raise
     finally:
-        events.listeners.remove(story)
         if save is not None:
             story.save(save)
 

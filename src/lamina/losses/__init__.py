@@ -88,7 +88,7 @@ def get(identifier: Any) -> Loss | None:
         TypeError: for what is none of these.
 
     >>> lamina.losses.get("huber")
-    Huber()
+    <Huber>
     """
     found = resolve(identifier, Loss, _NAMES, "loss")
     return found if found is None or isinstance(found, Loss) else FunctionLoss(found)
