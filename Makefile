@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-browser test-loaders test-slow check docs format demo bench bench-quick bench-core bench-convolution acceptance clean
+.PHONY: test test-browser test-loaders test-slow check docs site format demo bench bench-quick bench-core bench-convolution acceptance clean
 
 # The quick tests and the examples in the docstrings, in a process for each core.
 test: $(READY)
@@ -15,7 +15,7 @@ test-slow: $(READY)
 	$(BIN)/pytest -m slow || [ $$? -eq 5 ]
 
 # Pages in a real browser: needs Chromium, as `apt-get install chromium` brings it, and installs what drives it.
-test-browser: docs
+test-browser: site
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	$(BIN)/pytest -m browser tests/test_pages.py tests/test_docs_browser.py tests/inspect/test_story_page.py
 
@@ -34,10 +34,14 @@ check: $(READY)
 
 # The documentation, in build/docs: pastes what the code of its pages prints into them, then builds the site.
 docs: $(READY)
-	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python docs/blocks.py README.md docs/*.md
-	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
+	$(MAKE) site
 	@echo "Open build/docs/index.html"
+
+# The site from the pages as they are.
+site: $(READY)
+	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/python -m sphinx -q -W --keep-going docs build/docs
 
 format: $(READY)
 	$(BIN)/ruff format .
