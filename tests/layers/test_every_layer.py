@@ -207,7 +207,7 @@ def test_every_layer_has_a_case():
 
 @every_case
 @given(dtype=st.sampled_from(sorted(EPSILON)), sizes=st.sampled_from([(1, 1), (2, 5), (3, 3)]), seed=st.integers(0, 99))
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=1, deadline=None)
 def test_the_numbers_are_those_of_keras(name, dtype, sizes, seed):
     x = inputs(name, *sizes, seed)
     dtype = "mixed_bfloat16" if dtype == "mixed_float16" and name in KERAS_LACKS_FLOAT16 else dtype

@@ -319,6 +319,7 @@ def runs():
     return found
 
 
+@pytest.mark.slow
 def test_eager_is_compiled_and_half_precision_is_finite(runs):
     metrics, batches = [m for _, m, _ in runs], [[(*batch, None) for batch in own] for *_, own in runs]
     whole = results(metrics, batches)
@@ -378,6 +379,7 @@ def test_several_outputs_of_a_sample_are_one_sample_in_the_adjusted_score():
 # --- in fit --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_fit_gives_the_same_looped_and_eagerly_and_as_keras():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(24, 4)).astype("float32")
