@@ -64,7 +64,7 @@ bench-core: $(READY)
 bench-convolution: $(READY)
 	$(BIN)/python benchmarks/convolution.py
 
-# The checks that stand beside the project; .ci/run says which of them hold so far.
+# The checks that stand beside the project.
 acceptance: $(READY)
 	.ci/run acceptance
 

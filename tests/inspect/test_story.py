@@ -238,6 +238,18 @@ def test_a_timeline_has_each_event_with_its_time_and_cause(tmp_path):
     assert "first call" in build["args"]["because"] and "test_story.py" in build["args"]["where"]
 
 
+def test_a_step_may_have_any_name():
+    def learn(data):
+        return {"mean": model(data).mean()}
+
+    model = lamina.Sequential([layers.Dense(2)], name="net")
+    model.compile()
+    model.train_step = learn
+    with lamina.watch() as story:
+        model.fit(X, verbose=0)
+    assert "net/dense" in [build.path for build in story.builds()] and "call net" in str(story)
+
+
 def test_an_empty_story_says_so():
     with lamina.watch() as story:
         pass

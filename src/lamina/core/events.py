@@ -89,7 +89,7 @@ class Listener:
 
 
 listeners: list[Listener] = []
-FIRST_CALLS = {
+_IN_WORDS = {
     "eager": "on data",
     "shapes": "on shapes alone",
     "train step": "in a train step",
@@ -139,6 +139,15 @@ def why_called(arguments: Any, traced: bool) -> str:
         return "eager"
     kinds = {type(leaf).__name__ for leaf in jax.tree.leaves(arguments) if isinstance(leaf, jax.core.Tracer)}
     return "gradient" if any("JVP" in kind or "Linearize" in kind for kind in kinds) else "jit"
+
+
+def in_words(why: str) -> str:
+    """Returns a reason as it stands in a sentence: a step of the user's own goes by its name.
+
+    >>> in_words("shapes"), in_words("learn")
+    ('on shapes alone', 'in learn')
+    """
+    return _IN_WORDS.get(why, f"in {why}")
 
 
 def current_reason() -> str:

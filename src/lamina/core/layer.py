@@ -289,7 +289,7 @@ class Layer(Contributing, family="layers"):
             return contextlib.nullcontext()
         because = "build() was called"
         if calls.stack and calls.stack[-1][0] is self:
-            because = f"its first call, {events.FIRST_CALLS[events.why_called((), in_trace())]}"
+            because = f"its first call, {events.in_words(events.why_called((), in_trace()))}"
         given = ", ".join(show_shapes(shape) for shape in shapes)
         return events.happening("build", type(self).__name__, subject=self, given=given, because=because)
 

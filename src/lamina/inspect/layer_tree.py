@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.events import FIRST_CALLS, Event
+from lamina.core.events import Event, in_words
 from lamina.inspect.markup import escaped, table
 from lamina.inspect.told import NOTEWORTHY, cause, count, duration, shapes, short, weight_path
 
@@ -112,7 +112,7 @@ def _facts(place: Place, start: float) -> str:
     for event in place.of("call"):
         by_reason.setdefault(event.reason, []).append(event)
     for reason, calls in by_reason.items():
-        text = f"{count(len(calls), 'time')} {FIRST_CALLS[reason]}, {'first ' if len(calls) > 1 else ''}with "
+        text = f"{count(len(calls), 'time')} {in_words(reason)}, {'first ' if len(calls) > 1 else ''}with "
         facts.append(("call ran", f"{text}{escaped(shapes(calls[0].given))}{_where(calls[0])}"))
     shown = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in facts)
     return f"<dl>{shown}</dl>" if facts else ""

@@ -67,11 +67,8 @@ def _watched(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> lis
 
     def run(*args: Any, **kwargs: Any) -> list[Any]:
         listener = _Calls()
-        events.listeners.append(listener)
-        try:
+        with events.listening(listener):
             layer(*args, **kwargs)
-        finally:
-            events.listeners.remove(listener)
         called[:] = [event.subject for event in listener.events]
         return [jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), event.gave) for event in listener.events]
 

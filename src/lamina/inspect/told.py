@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.core.events import FIRST_CALLS, Event
+from lamina.core.events import Event, in_words
 
 NOTEWORTHY = 1e-3  # seconds
 ABOUT_TRACES = "A trace runs `call` once, without numbers, to make a program; from then on the program runs, and `call` does not."
@@ -142,7 +142,7 @@ def sentence(scene: Scene) -> str:
         "construct": lambda: f"construct {event.path} ({event.name})",
         "build": lambda: f"build {event.path} for {event.given}, {cause(event)}",
         "weight": lambda: f"weight {weight_path(event)}, {event.given}",
-        "call": lambda: f"call {event.path} {FIRST_CALLS[event.reason]}: {shapes(event.given)}",
+        "call": lambda: f"call {event.path} {in_words(event.reason)}: {shapes(event.given)}",
         "trace": lambda: f"trace {event.name} {cause(event)}",
         "compile": lambda: _compiled(scene.events),
         "run": lambda: _run(scene.events),
