@@ -16,6 +16,7 @@ class Row:
         function: what the program is asked for, and its arguments; none where a new process is what is measured.
         per: by how much the time of one run is divided.
         only: the one peer that can do it, if it is not for all.
+        beside: the row that it is compared with, in whose turns it is measured.
     """
 
     title: str
@@ -24,11 +25,12 @@ class Row:
     function: tuple[str | int, ...] = ()
     per: int = 1
     only: str | None = None
+    beside: str | None = None
 
 
 ROWS = {
     "wide_and_deep": Row("wide & deep, an epoch of 363 steps with validation", "ms", 1e3, ("wide_and_deep",)),
-    "watched": Row("the same, inside `lamina.watch()`", "ms", 1e3, ("watched",), only="lamina"),
+    "watched": Row("the same, inside `lamina.watch()`", "ms", 1e3, ("watched",), only="lamina", beside="wide_and_deep"),
     "lenet_32": Row("LeNet-5, batch 32, a training step", "ms", 1e3, ("lenet", 32), data.DIGITS // 32),
     "lenet_128": Row("LeNet-5, batch 128, a training step", "ms", 1e3, ("lenet", 128), data.DIGITS // 128),
     "transformer": Row("transformer, batch 32, a training step", "ms", 1e3, ("transformer",), data.SENTENCES // data.BATCH),

@@ -49,26 +49,31 @@ class Benchmark:
             except PeerFailed as failure:
                 self.unusable[name] = str(failure)
 
-    def row(self, name: str) -> None:
-        """Measures a row whose workers live on: all get ready, then take turns."""
+    def row(self, *names: str) -> None:
+        """Measures a row whose workers live on, and those beside it: all get ready, then take turns."""
         ready = []
 
+        def rows_of(peer: str) -> list[str]:
+            return [name for name in names if ROWS[name].only in (None, peer)]
+
         def prepare(peer: str) -> None:
-            loss = self._worker(peer).ask(PREPARE_LIMIT, "prepare", *ROWS[name].function)
-            if loss is not None:
-                self.results.losses[name, peer] = loss
+            for name in rows_of(peer):
+                loss = self._worker(peer).ask(PREPARE_LIMIT, "prepare", name, *ROWS[name].function)
+                if loss is not None:
+                    self.results.losses[name, peer] = loss
             ready.append(peer)
 
         def measure(peer: str) -> None:
-            self._keep(name, peer, self._worker(peer).ask(MEASURE_LIMIT, "measure"))
+            for name in rows_of(peer):
+                self._keep(name, peer, self._worker(peer).ask(MEASURE_LIMIT, "measure", name))
 
         for peer in self.peers:
-            if ROWS[name].only in (None, peer):
-                self._try((name,), peer, prepare)
-        self._rounds((name,), ready, measure)
+            if rows_of(peer):
+                self._try(names, peer, prepare)
+        self._rounds(names, ready, measure)
         for peer in ready:
             if self.workers[peer].alive:
-                self._try((name,), peer, lambda peer: self._worker(peer).ask(MEASURE_LIMIT, "drop"))
+                self._try(names, peer, lambda peer: self._worker(peer).ask(MEASURE_LIMIT, "drop"))
 
     def imports(self) -> None:
         """Measures imports, each in a new process."""
@@ -143,9 +148,10 @@ def main() -> None:
             benchmark.environments()
             print("", *(PEERS[peer].title for peer in peers), "", sep=" | ", flush=True)
             for name in rows:
-                if ROWS[name].function:
-                    benchmark.row(name)
-                    print(line(benchmark.results, name, peers), flush=True)
+                if ROWS[name].function and ROWS[name].beside not in rows:
+                    together = [name, *(row for row in rows if ROWS[row].beside == name)]
+                    benchmark.row(*together)
+                    print(*(line(benchmark.results, row, peers) for row in together), sep="\n", flush=True)
             benchmark.stop()
             if "import" in rows:
                 benchmark.imports()

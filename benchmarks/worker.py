@@ -24,42 +24,42 @@ PEER = PEERS[os.environ["BENCH_PEER"]]
 
 
 class Worker:
-    """Holds the run that is being measured; its public methods are what can be requested."""
+    """Holds the runs that are being measured, by name; its public methods are what can be requested."""
 
     def __init__(self) -> None:
-        self._run: Callable[[int], Any] | None = None
-        self._count = 1
+        self._runs: dict[str, tuple[Callable[[int], Any], int]] = {}
 
     def about(self) -> dict[str, Any]:
         """Returns the device and the versions."""
         return {"device": _program().device(), "versions": {name: _version(name) for name in PEER.packages}}
 
-    def prepare(self, function: str, *arguments: int) -> Any:
+    def prepare(self, name: str, function: str, *arguments: int) -> Any:
         """Makes the model and runs it until it is warm; returns what the first run did: the loss, where it trains."""
-        self._run, self._count = getattr(_program(), function)(*arguments), 1
-        first = self._run(1)
+        run, count = getattr(_program(), function)(*arguments), 1
+        first = run(1)
         for _ in range(3):
-            seconds = self._seconds()
-            if seconds * self._count > 0.7 * SECONDS:
+            seconds = _seconds(run, count)
+            if seconds * count > 0.7 * SECONDS:
                 break
-            self._count = math.ceil(SECONDS / seconds)
+            count = math.ceil(SECONDS / seconds)
+        self._runs[name] = run, count
         return first
 
-    def measure(self) -> float:
+    def measure(self, name: str) -> float:
         """Returns the seconds that one run takes."""
         gc.collect()
-        return self._seconds()
+        return _seconds(*self._runs[name])
 
     def drop(self) -> None:
-        """Lets go of the model."""
-        self._run = None
+        """Lets go of the models."""
+        self._runs.clear()
         gc.collect()
 
-    def _seconds(self) -> float:
-        assert self._run is not None
-        start = time.perf_counter()
-        self._run(self._count)
-        return (time.perf_counter() - start) / self._count
+
+def _seconds(run: Callable[[int], Any], count: int) -> float:
+    start = time.perf_counter()
+    run(count)
+    return (time.perf_counter() - start) / count
 
 
 def serve(out: TextIO) -> None:
