@@ -161,3 +161,36 @@ def test_random_draws_differ_from_step_to_step_and_come_again_from_the_same_seed
         runs.append(model.drawn.numpy())
     np.testing.assert_allclose(runs[0], runs[1], rtol=1e-5)
     assert len(set(runs[0].tolist())) == 8
+
+
+def test_runs_that_are_not_waited_for_are_told_one_after_another():
+    x, y = regression()
+    model = net("sgd")
+    with lamina.watch() as story:
+        model.fit(x, y, batch_size=32, epochs=4, verbose=0, validation_data=(x, y))
+    runs = story.of("run")
+    assert sum(run.steps for run in runs) == 4 * (4 + 4)
+    for one, following in zip(runs[:-1], runs[1:], strict=True):
+        assert one.seconds > 0
+        assert one.start + one.seconds <= following.start + 1e-9
+
+
+class Nobody:
+    every = stopped = False
+
+    def ahead(self):
+        return None
+
+    def end(self, done, logs):
+        pass
+
+
+def test_logs_are_those_of_their_own_pass_however_late_they_are_read():
+    x, y = regression()
+
+    def passes(read):
+        loop, data = net("sgd").loop("train"), ArrayData(pack(x, y), 32)
+        return [read(loop.run(data.blocks(None), Nobody())[0]) for _ in range(5)]
+
+    for late, at_once in zip(passes(lambda logs: logs), passes(dict), strict=True):
+        assert {name: float(value) for name, value in late.items()} == {name: float(value) for name, value in at_once.items()}

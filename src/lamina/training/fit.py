@@ -109,10 +109,11 @@ def fit(
         with report.shown(f"Epoch {epoch + 1}/{epochs.stop}", asked):
             last, done = model.loop("train").run(feed.epoch(), watch)
             if done:
-                logs = numbers(last)
+                held_out: Logs = {}
                 if validate is not None and epoch in validation_epochs:
                     report.validates()
-                    logs |= {f"val_{name}": value for name, value in validate(callbacks).items()}
+                    held_out = {f"val_{name}": value for name, value in validate(callbacks).items()}
+                logs = numbers(last) | held_out  # the last logs are read last: until then the device may be at work
                 report.finish(logs)
         if done:
             callbacks.on_epoch_end(epoch, logs)

@@ -1,13 +1,14 @@
 """The loop: many steps as one program on the device.
 
 A step is stateful code, `step(batch) -> logs`. The loop is compiled once, with a trip count that is known at run time: the
-samples lie on the device, each step gathers its batch there by their order, and the state is donated.
+samples lie on the device, each step gathers its batch there by their order, and the state is donated. While a short program
+runs, Python goes on and prepares the next.
 """
 
 import functools
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -25,6 +26,8 @@ from lamina.training.block import Block, Kind, kind_of
 from lamina.training.interrupt import uninterrupted
 from lamina.training.memory import explain
 from lamina.training.pace import Pace
+
+_IN_FLIGHT = 4  # programs, each of which takes no more than `Pace.short` allows
 
 
 class Watch(Protocol):
@@ -94,10 +97,11 @@ class CompiledLoop:
         body = lambda i, _: self._step(arrays, order, offset + i * batch_size, batch_size)  # noqa: E731
         return fori_loop(0, count, body, logs, variables=self._written)
 
-    def run(self, blocks: Iterable[Block], watch: Watch) -> tuple[dict[str, Any], int]:
-        """Runs a pass; returns the logs of its last step and how many steps it had."""
-        logs: dict[str, Any] = {}
+    def run(self, blocks: Iterable[Block], watch: Watch) -> tuple[Mapping[str, Any], int]:
+        """Runs a pass; returns the logs of its last step, for which the device may still be at work, and how many steps it had."""
+        logs: Mapping[str, Any] = {}
         done = 0
+        flight = _Flight()
         for block in blocks:
             block = block.on_device()
             self.prepare(block.kind)
@@ -108,40 +112,94 @@ class CompiledLoop:
                 if ahead == 1:
                     watch.begin(done)
                 count = pace.steps(min(block.steps - start, ahead or block.steps))
-                logs = self._dispatch(block.part(start, count), pace)
+                logs = self._dispatch(block.part(start, count), pace, flight)
                 start, done = start + count, done + count
                 watch.end(done, logs)
             if watch.stopped:
                 break
+        if events.listeners:
+            flight.land()
         jax.effects_barrier()
         return logs, done
 
-    def _dispatch(self, block: Block, pace: Pace) -> dict[str, Any]:
+    def _dispatch(self, block: Block, pace: Pace, flight: "_Flight") -> Mapping[str, Any]:
+        short = pace.short(block.steps)
+        if not short or len(flight) == _IN_FLIGHT:
+            flight.land()
         began = time.perf_counter()
         arrays, order, size = block.arrays, block.order, block.batch_size
         # A program that fails while it runs takes along what it was given to write over. The first time it gets copies.
         before = [] if pace.begun else [(variable, variable._value) for variable in self._written]
         try:
-            with uninterrupted(), events.run(self._name, block.steps):
+            with uninterrupted(), events.run(self._name, block.steps) as event:
                 if pace.alone:
                     for step in range(block.steps):
                         logs = self._single(arrays, order, np.int32(block.offset + step * size), batch_size=size)
                 else:
                     logs = self._loop(arrays, order, np.int32(block.offset), np.int32(block.steps), batch_size=size)
-                jax.block_until_ready((logs, [variable._value for variable in self._written[:1]]))
+                if not short:
+                    jax.block_until_ready((logs, [variable._value for variable in self._written[:1]]))
         except jax.errors.JaxRuntimeError as error:
             for variable, value in before:
                 variable._value = value
             explain(error, block)
             raise
-        pace.took(block.steps, time.perf_counter() - began)
-        return _unpacked(logs, self._names)
+        if short:
+            flight.begin(event, logs)
+        else:
+            pace.took(block.steps, time.perf_counter() - began)
+        return _Logs(logs, self._names)
 
     def batch(self, batch: Any) -> dict[str, Any]:
         """Runs one step on one batch and returns its logs."""
         with uninterrupted(), events.run(self._name):
             logs = jax.block_until_ready(self.step(batch))
         return {name: logs[name] for name in self._names}
+
+
+class _Flight:
+    """Programs that were started and not yet waited for, in their order."""
+
+    def __init__(self) -> None:
+        self._programs: list[tuple[events.Event | None, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def begin(self, event: events.Event | None, results: Any) -> None:
+        """A program was started; the event tells of it, where somebody watches."""
+        self._programs.append((event, results))
+
+    def land(self) -> None:
+        """Waits for all of them. Each runs from when it was started, or the one before it was done, until it is done."""
+        done = 0.0
+        for event, results in self._programs:
+            jax.block_until_ready(results)
+            if event is not None:
+                event.start = max(event.start, done)
+                done = time.perf_counter()
+                event.seconds = done - event.start
+        self._programs.clear()
+
+
+class _Logs(Mapping[str, Any]):
+    """Logs by name, read from the device when they are first asked for."""
+
+    def __init__(self, packed: tuple[Array, dict[str, Array]], names: Iterable[str]) -> None:
+        self._packed, self._names = packed, tuple(names)
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Any]:
+        return _unpacked(self._packed, self._names)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class PythonLoop:
@@ -228,7 +286,7 @@ def _packed(logs: dict[str, Any]) -> tuple[Array, dict[str, Array]]:
     return jnp.stack(scalars) if scalars else jnp.zeros(0), others
 
 
-def _unpacked(logs: tuple[Array, dict[str, Array]], names: list[str]) -> dict[str, Any]:
+def _unpacked(logs: tuple[Array, dict[str, Array]], names: Sequence[str]) -> dict[str, Any]:
     """Returns the logs by name again, the scalars as NumPy's."""
     scalars, others = logs
     by_name = dict(zip(sorted(name for name in names if name not in others), np.asarray(scalars), strict=True))

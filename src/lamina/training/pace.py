@@ -3,6 +3,7 @@
 _DISPATCH_SECONDS = 0.1
 _WORTHWHILE_STEPS = 16  # with so many, what a dispatch itself costs is little of what a step costs
 _LONGEST_SECONDS = 1.0
+_SHORT_SECONDS = 0.02
 _SLOW_STEP = 2e-3
 _PATIENCE = 5.0  # in seconds, and in times what compiling took
 _TRIALS = 4
@@ -43,6 +44,11 @@ class Pace:
             return 1
         long_ones = min(_WORTHWHILE_STEPS, int(_LONGEST_SECONDS / self._seconds))
         return min(limit, max(1, int(_DISPATCH_SECONDS / self._seconds), long_ones))
+
+    def short(self, steps: int) -> bool:
+        """Whether so many steps are so soon over that nobody need wait for them. What is measured is waited for."""
+        settled = self._decided or 0 < self._seconds <= _SLOW_STEP
+        return settled and self._seconds * steps <= _SHORT_SECONDS
 
     def took(self, steps: int, seconds: float) -> None:
         """Takes note of how long a dispatch took."""
