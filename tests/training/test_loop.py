@@ -1,5 +1,7 @@
 """The loop on the device: the result of a pass is that of its batches one by one, however it is dispatched."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -170,7 +172,7 @@ def test_runs_that_are_not_waited_for_are_told_one_after_another():
         model.fit(x, y, batch_size=32, epochs=4, verbose=0, validation_data=(x, y))
     runs = story.of("run")
     assert sum(run.steps for run in runs) == 4 * (4 + 4)
-    for one, following in zip(runs[:-1], runs[1:], strict=True):
+    for one, following in itertools.pairwise(runs):
         assert one.seconds > 0
         assert one.start + one.seconds <= following.start + 1e-9
 
