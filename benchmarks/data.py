@@ -7,6 +7,8 @@ TRAIN, VALIDATION = 11_610, 3_870
 DIGITS = 4_096
 SENTENCES, TIME, WORDS = 512, 64, 1_000
 MANY = 100_000
+SERIES, SERIES_BATCH, SERIES_TIME, UNITS = 512, 64, 128, 64
+TEXTS, TEXTS_BATCH, TEXTS_TIME, HEADS, HEAD_SIZE = 128, 16, 256, 8, 32
 
 Samples = tuple[np.ndarray, ...]
 
@@ -41,3 +43,19 @@ def sentences() -> Samples:
     for i in range(TIME):
         words[:, i + 1] = (7 * words[:, i] + rng.integers(0, 3, SENTENCES)) % WORDS
     return words[:, :-1].astype("int32"), words[:, 1:].astype("int32")
+
+
+def series() -> Samples:
+    """Returns (signals, targets): as many features and targets as an LSTM has units."""
+    return _sequences(SERIES, SERIES_TIME, UNITS)
+
+
+def texts() -> Samples:
+    """Returns (vectors, targets): as wide as all heads together."""
+    return _sequences(TEXTS, TEXTS_TIME, HEADS * HEAD_SIZE)
+
+
+def _sequences(samples: int, time: int, width: int) -> Samples:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(samples, time, width)).astype("float32")
+    return x, np.tanh(x[:, -8:].mean(1))

@@ -95,6 +95,9 @@ def _goals(results: Results) -> list[str]:
     goal("LeNet-5, batch 32: faster than every peer; the fastest of them", nearest("lenet_32"), 1, "×")
     goal("LeNet-5, batch 128: faster than every peer; the fastest of them", nearest("lenet_128"), 1, "×")
     goal("transformer: faster than every peer; the fastest of them", nearest("transformer"), 1, "×")
+    for row, title in (("lstm", "LSTM"), ("attention", "multi-head attention")):
+        goal(f"{title}: faster than every peer; the fastest of them", nearest(row), 1, "×")
+        goal(f"{title}, forward: faster than every peer; the fastest of them", nearest(f"{row}_forward"), 1, "×")
     one = results.median("predict_one", "lamina")
     goal("`predict` of one sample: at most 0.15 ms", one and one * 1e3, 0.15, " ms", at_most=True)
     goal("`predict` of one sample: 4 times as fast as Keras 3 on JAX", ratio("predict_one", "keras_jax"), 4, "×")

@@ -34,6 +34,14 @@ ROWS = {
     "lenet_32": Row("LeNet-5, batch 32, a training step", "ms", 1e3, ("lenet", 32), data.DIGITS // 32),
     "lenet_128": Row("LeNet-5, batch 128, a training step", "ms", 1e3, ("lenet", 128), data.DIGITS // 128),
     "transformer": Row("transformer, batch 32, a training step", "ms", 1e3, ("transformer",), data.SENTENCES // data.BATCH),
+    "lstm": Row("LSTM, forward, gradient and update, a step", "ms", 1e3, ("lstm",), data.SERIES // data.SERIES_BATCH),
+    "lstm_forward": Row("LSTM, forward, a batch", "ms", 1e3, ("lstm_forward",), data.SERIES // data.SERIES_BATCH),
+    "attention": Row(
+        "multi-head attention, forward, gradient and update, a step", "ms", 1e3, ("attention",), data.TEXTS // data.TEXTS_BATCH
+    ),
+    "attention_forward": Row(
+        "multi-head attention, forward, a batch", "ms", 1e3, ("attention_forward",), data.TEXTS // data.TEXTS_BATCH
+    ),
     "predict_one": Row("`predict` of one sample", "ms", 1e3, ("predict", 1)),
     "call_one": Row("`model(x)` of one sample, eager", "ms", 1e3, ("call",)),
     "predict_many": Row(f"`predict` of {data.MANY:,} samples", "ms", 1e3, ("predict", data.MANY)),

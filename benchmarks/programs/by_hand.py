@@ -109,6 +109,42 @@ def _transformer_loss(weights: Any, words: Any, following: Any) -> Any:
     return _crossentropy(_norm(x, *norm) @ w + b, following.reshape(-1))
 
 
+def _lstm_weights() -> Any:
+    kernel, bias = _dense(np.random.default_rng(0), 2 * data.UNITS, 4 * data.UNITS)
+    return kernel[: data.UNITS], kernel[data.UNITS :], bias
+
+
+def _lstm(weights: Any, x: Any) -> Any:
+    kernel, recurrent, bias = weights
+
+    def step(carry: Any, projected: Any) -> Any:
+        hidden, cell = carry
+        i, f, c, o = jnp.split(projected + hidden @ recurrent, 4, -1)
+        cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(c)
+        return (jax.nn.sigmoid(o) * jnp.tanh(cell), cell), None
+
+    projected = x.transpose(1, 0, 2).reshape(-1, data.UNITS) @ kernel + bias
+    start = jnp.zeros((len(x), data.UNITS))
+    return lax.scan(step, (start, start), projected.reshape(data.SERIES_TIME, len(x), -1))[0][0]
+
+
+def _attention_weights() -> Any:
+    rng, width = np.random.default_rng(0), data.HEADS * data.HEAD_SIZE
+    return _dense(rng, width, 3 * width), _dense(rng, width, width)
+
+
+def _attention(weights: Any, x: Any) -> Any:
+    (w1, b1), (w2, b2) = weights
+    q, k, v = jnp.moveaxis((x.reshape(-1, x.shape[-1]) @ w1 + b1).reshape(*x.shape[:2], 3, data.HEADS, data.HEAD_SIZE), 2, 0)
+    scores = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k) * data.HEAD_SIZE**-0.5)
+    mixed = jnp.einsum("bhqk,bkhd->bqhd", scores, v).reshape(-1, x.shape[-1])
+    return (mixed @ w2 + b2).reshape(x.shape).mean(1)
+
+
+def _squares(outputs: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda weights, x, y: jnp.mean((outputs(weights, x) - y) ** 2)
+
+
 def _crossentropy(logits: Any, labels: Any) -> Any:
     return jnp.mean(jax.nn.logsumexp(logits, -1) - jnp.take_along_axis(logits, labels[:, None], -1)[:, 0])
 
@@ -190,6 +226,33 @@ def lenet(batch: int) -> Run:
 
 def transformer() -> Run:
     return _fit(_transformer_loss, _adam, _transformer_weights(), data.BATCH, data.sentences())
+
+
+def lstm() -> Run:
+    return _fit(_squares(_lstm), _sgd, _lstm_weights(), data.SERIES_BATCH, data.series())
+
+
+def lstm_forward() -> Run:
+    return _outputs(_lstm, _lstm_weights(), data.series()[0], data.SERIES_BATCH)
+
+
+def attention() -> Run:
+    return _fit(_squares(_attention), _sgd, _attention_weights(), data.TEXTS_BATCH, data.texts())
+
+
+def attention_forward() -> Run:
+    return _outputs(_attention, _attention_weights(), data.texts()[0], data.TEXTS_BATCH)
+
+
+def _outputs(model: Callable[..., Any], weights: Any, x: Any, batch: int) -> Run:
+    weights = jax.tree.map(jnp.asarray, weights)
+    program = jax.jit(lambda weights, x: lax.map(lambda x: model(weights, x), x.reshape(-1, batch, *x.shape[1:])))
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            jax.device_get(program(weights, x))
+
+    return run
 
 
 def predict(samples: int) -> Run:

@@ -63,6 +63,22 @@ class Transformer(nnx.Module):
         return self.logits(self.norm(x))
 
 
+class LSTM(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.lstm = nnx.RNN(nnx.OptimizedLSTMCell(data.UNITS, data.UNITS, rngs=rngs))
+
+    def __call__(self, x: Any) -> Any:
+        return self.lstm(x)[:, -1]
+
+
+class Attention(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.attention = nnx.MultiHeadAttention(data.HEADS, data.HEADS * data.HEAD_SIZE, decode=False, rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        return self.attention(x).mean(1)
+
+
 def wide_and_deep() -> Run:
     train, held_out = data.housing()
     model = WideAndDeep(nnx.Rngs(0))
@@ -98,6 +114,37 @@ def _training(model: Any, arrays: Any, batch: int) -> Run:
 
     epoch = _epoch(model, optax.adam(0.001), loss_of, arrays, batch)
     return lambda count: [epoch() for _ in range(count)][-1]
+
+
+def lstm() -> Run:
+    return _regression(LSTM(nnx.Rngs(0)), data.series(), data.SERIES_BATCH)
+
+
+def lstm_forward() -> Run:
+    return _outputs(LSTM(nnx.Rngs(0)), data.series()[0], data.SERIES_BATCH)
+
+
+def attention() -> Run:
+    return _regression(Attention(nnx.Rngs(0)), data.texts(), data.TEXTS_BATCH)
+
+
+def attention_forward() -> Run:
+    return _outputs(Attention(nnx.Rngs(0)), data.texts()[0], data.TEXTS_BATCH)
+
+
+def _regression(model: Any, arrays: Any, batch: int) -> Run:
+    epoch = _epoch(model, optax.sgd(0.01), lambda model, x, y: jnp.mean((model(x) - y) ** 2), arrays, batch)
+    return lambda count: [epoch() for _ in range(count)][-1]
+
+
+def _outputs(model: Any, x: Any, batch: int) -> Run:
+    forward = nnx.cached_partial(nnx.jit(lambda model, x: model(x)), model)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            jax.device_get([forward(x[i : i + batch]) for i in range(0, len(x), batch)])
+
+    return run
 
 
 def _epoch(model: Any, transformation: Any, loss_of: Callable[..., Any], arrays: Any, batch: int) -> Callable[[], float]:

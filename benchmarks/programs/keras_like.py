@@ -52,6 +52,47 @@ def _training(model: Any, x: Any, y: Any, batch: int) -> Run:
     return lambda count: _loss(model.fit(x, y, batch_size=batch, epochs=count, verbose=0))
 
 
+def lstm() -> Run:
+    return _regression(_lstm(), *data.series(), data.SERIES_BATCH)
+
+
+def lstm_forward() -> Run:
+    return _outputs(_lstm(), data.series()[0], data.SERIES_BATCH)
+
+
+def attention() -> Run:
+    return _regression(_attention(), *data.texts(), data.TEXTS_BATCH)
+
+
+def attention_forward() -> Run:
+    return _outputs(_attention(), data.texts()[0], data.TEXTS_BATCH)
+
+
+def _lstm() -> Any:
+    from programs.models.sequences import lstm
+
+    return lstm(data.UNITS)
+
+
+def _attention() -> Any:
+    from programs.models.sequences import Attention
+
+    return Attention(data.HEADS, data.HEAD_SIZE)
+
+
+def _regression(model: Any, x: Any, y: Any, batch: int) -> Run:
+    model.compile("sgd", "mse")
+    return lambda count: _loss(model.fit(x, y, batch_size=batch, epochs=count, verbose=0))
+
+
+def _outputs(model: Any, x: Any, batch: int) -> Run:
+    def run(count: int) -> None:
+        for _ in range(count):
+            model.predict(x, batch_size=batch, verbose=0)
+
+    return run
+
+
 def predict(samples: int) -> Run:
     inputs, model = list(data.blocks(samples)), _wide_and_deep()
 

@@ -67,6 +67,24 @@ class Transformer(nn.Module):
         return self.logits(self.norm(self.blocks(self.word(words) + self.place.weight)))
 
 
+class LSTM(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(data.UNITS, data.UNITS, batch_first=True)
+
+    def forward(self, x: Any) -> Any:
+        return self.lstm(x)[1][0][0]
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(data.HEADS * data.HEAD_SIZE, data.HEADS, batch_first=True)
+
+    def forward(self, x: Any) -> Any:
+        return self.attention(x, x, x, need_weights=False)[0].mean(1)
+
+
 def wide_and_deep() -> Run:
     train, held_out = (_tensors(arrays) for arrays in data.housing())
     model = _ready(WideAndDeep())
@@ -108,6 +126,45 @@ def _training(model: nn.Module, x: Any, y: Any, batch: int) -> Run:
         for _ in range(count):
             loss = _epoch(optimizer, lambda x, y: F.cross_entropy(model(x).flatten(0, -2), y.flatten()), (x, y), batch)
         return loss
+
+    return run
+
+
+def lstm() -> Run:
+    return _regression(LSTM(), data.series(), data.SERIES_BATCH)
+
+
+def lstm_forward() -> Run:
+    return _outputs(LSTM(), data.series()[0], data.SERIES_BATCH)
+
+
+def attention() -> Run:
+    return _regression(Attention(), data.texts(), data.TEXTS_BATCH)
+
+
+def attention_forward() -> Run:
+    return _outputs(Attention(), data.texts()[0], data.TEXTS_BATCH)
+
+
+def _regression(model: nn.Module, arrays: Any, batch: int) -> Run:
+    model, tensors = _ready(model), _tensors(arrays)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, fused=True)
+
+    def run(count: int) -> float:
+        for _ in range(count):
+            loss = _epoch(optimizer, lambda x, y: F.mse_loss(model(x), y), tensors, batch)
+        return loss
+
+    return run
+
+
+def _outputs(model: nn.Module, x: Any, batch: int) -> Run:
+    model = _ready(model).eval()
+
+    def run(count: int) -> None:
+        with torch.inference_mode():
+            for _ in range(count):
+                [model(part).numpy() for part in torch.from_numpy(x).split(batch)]
 
     return run
 
