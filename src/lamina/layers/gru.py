@@ -32,7 +32,7 @@ class GRUProjection:
     """What the inputs and the biases add to z, r, the candidate, and the product that r multiplies."""
 
     def __call__(self, inputs: Array, kernel: Array, bias: Array | None, keep: Array | None) -> Parts:
-        z, r, x = DenseProjection(3)(inputs, kernel, None if bias is None else bias[0], keep)
+        z, r, x = DenseProjection(DenseProduct(3))(inputs, kernel, None if bias is None else bias[0], keep)
         if bias is None:
             return z, r, x, jnp.zeros_like(x)
         for_z, for_r, for_p = jnp.split(bias[1], 3)
@@ -136,7 +136,7 @@ class GRUCell(RecurrentCell):
         """Returns the state after a step, where r comes before the product with the recurrent kernel or after it."""
         if self.reset_after:
             return super().advance(inputs, states, weights, keep)
-        a, b, x = DenseProjection(3)(inputs, weights.kernel, weights.bias, keep[0])
+        a, b, x = DenseProjection(DenseProduct(3))(inputs, weights.kernel, weights.bias, keep[0])
         for_z, for_r, for_x = jnp.split(weights.recurrent_kernel, 3, axis=-1)
         h = states[0]
         h_z, h_r, h_x = (h, h, h) if keep[1] is None else h * keep[1]

@@ -202,30 +202,37 @@ class RecurrentCell(KernelLayer):
 
 @dataclass(frozen=True)
 class DenseProduct:
-    """inputs @ kernel, split among so many gates, for inputs with any leading axes.
+    """inputs @ kernel, for inputs with any leading axes: split among so many gates, or joined, as one part for them all.
 
     Dropout masks are of shape (1, batch, features), or (gates, batch, features), for each gate's own.
     """
 
     gates: int
+    joined: bool = False
 
     def __call__(self, inputs: Array, kernel: Array, keep: Array | None) -> Parts:
         if keep is None or keep.shape[0] == 1:
             inputs = inputs if keep is None else inputs * keep[0]
-            return tuple(jnp.split(_product_of_rows(inputs, kernel), self.gates, axis=-1))
+            return split(_product_of_rows(inputs, kernel), 1 if self.joined else self.gates)
         kernels = jnp.split(kernel, self.gates, axis=-1)
-        return tuple(_product_of_rows(inputs * own, part) for own, part in zip(keep, kernels, strict=True))
+        parts = tuple(_product_of_rows(inputs * own, part) for own, part in zip(keep, kernels, strict=True))
+        return (jnp.concatenate(parts, -1),) if self.joined else parts
 
 
 @dataclass(frozen=True)
 class DenseProjection:
-    """inputs @ kernel + bias, split among so many gates; see `DenseProduct`."""
+    """inputs @ kernel + bias; see `DenseProduct`."""
 
-    gates: int
+    product: DenseProduct
 
     def __call__(self, inputs: Array, kernel: Array, bias: Array | None, keep: Array | None) -> Parts:
-        parts = DenseProduct(self.gates)(inputs, kernel, keep)
-        return parts if bias is None else tuple(part + own for part, own in zip(parts, jnp.split(bias, self.gates), strict=True))
+        parts = self.product(inputs, kernel, keep)
+        return parts if bias is None else tuple(part + own for part, own in zip(parts, split(bias, len(parts)), strict=True))
+
+
+def split(array: Array, gates: int) -> Parts:
+    """Returns an array's equal parts along its last axis."""
+    return tuple(jnp.split(array, gates, axis=-1))
 
 
 def _product_of_rows(inputs: Array, kernel: Array) -> Array:

@@ -84,7 +84,7 @@ class SimpleRNNCell(RecurrentCell):
         )
 
     def recurrence(self) -> Recurrence:
-        return Recurrence(DenseProjection(1), DenseProduct(1), (0,), SimpleStep(self.activation))
+        return Recurrence(DenseProjection(DenseProduct(1)), DenseProduct(1), (0,), SimpleStep(self.activation))
 
 
 @dataclass(frozen=True)
