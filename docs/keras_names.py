@@ -98,15 +98,14 @@ ARGUMENTS: dict[str, str] = {
 _BEING_WRITTEN = {
     "layers": """
         AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization FlaxLayer JaxLayer
-        MaxNumBoundingBoxes MelSpectrogram MixUp Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter
+        MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter
         RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue
         RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-        RandomTranslation RandomZoom Resizing ReversibleEmbedding STFTSpectrogram Solarization deserialize serialize
+        RandomTranslation RandomZoom Resizing ReversibleEmbedding Solarization deserialize serialize
     """,
     "optimizers": "MultiOptimizer OptimizerMap ScheduleFreeAdamW deserialize serialize",
     "optimizers.schedules": "deserialize serialize",
     "callbacks": "ProgbarLogger RemoteMonitor SwapEMAWeights",
-    "initializers": "STFT STFTInitializer stft",
     "utils": """
         Config CustomObjectScope FeatureSpace Progbar array_to_img audio_dataset_from_directory bounding_boxes custom_object_scope
         deserialize_keras_object disable_interactive_logging enable_interactive_logging get_custom_objects get_file

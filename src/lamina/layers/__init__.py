@@ -91,6 +91,7 @@ from lamina.layers.resizing import (
 )
 from lamina.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from lamina.layers.spectral_normalization import SpectralNormalization
+from lamina.layers.spectrogram import MelSpectrogram, STFTSpectrogram
 from lamina.layers.stacked_cells import StackedRNNCells
 from lamina.layers.text_vectorization import TextVectorization
 from lamina.layers.time_distributed import TimeDistributed
@@ -199,6 +200,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
@@ -212,6 +214,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "RotaryEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
