@@ -83,6 +83,7 @@ ARGUMENTS: dict[str, str] = {
     "TextVectorization.encoding": _TEXT,
     "StringLookup.oov_method": _INTERNAL,
     "StringLookup.vocabulary_dtype": _INTERNAL,
+    "native_serialization_platforms": "for functions that are handed to TensorFlow",
     "pool_dimensions": _INTERNAL,
     "pool_mode": _INTERNAL,
     "rank": _INTERNAL,
@@ -97,11 +98,11 @@ ARGUMENTS: dict[str, str] = {
 
 _BEING_WRITTEN = {
     "layers": """
-        AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization FlaxLayer JaxLayer
+        AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization
         MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter
         RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue
         RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-        RandomTranslation RandomZoom Resizing ReversibleEmbedding Solarization deserialize serialize
+        RandomTranslation RandomZoom Resizing Solarization deserialize serialize
     """,
     "optimizers": "MultiOptimizer OptimizerMap ScheduleFreeAdamW deserialize serialize",
     "optimizers.schedules": "deserialize serialize",

@@ -25,11 +25,13 @@ from lamina.layers.dropout import (
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.feature_normalization import Normalization
+from lamina.layers.flax_layer import FlaxLayer
 from lamina.layers.grouped_query_attention import GroupedQueryAttention
 from lamina.layers.gru import GRU, GRUCell
 from lamina.layers.hashing import HashedCrossing, Hashing
 from lamina.layers.identity import Identity
 from lamina.layers.input_layer import Input, InputLayer
+from lamina.layers.jax_layer import JaxLayer
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.lookup import IntegerLookup, StringLookup
 from lamina.layers.lstm import LSTM, LSTMCell
@@ -89,6 +91,7 @@ from lamina.layers.resizing import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from lamina.layers.reversible_embedding import ReversibleEmbedding
 from lamina.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from lamina.layers.spectral_normalization import SpectralNormalization
 from lamina.layers.spectrogram import MelSpectrogram, STFTSpectrogram
@@ -160,6 +163,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "FlaxLayer",
     "GRU",
     "GRUCell",
     "GaussianDropout",
@@ -186,6 +190,7 @@ __all__ = [
     "InputLayer",
     "InputSpec",
     "IntegerLookup",
+    "JaxLayer",
     "LSTM",
     "LSTMCell",
     "Lambda",
@@ -213,6 +218,7 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "ReversibleEmbedding",
     "RotaryEmbedding",
     "STFTSpectrogram",
     "SeparableConv1D",

@@ -55,6 +55,13 @@ def not_negative(value: Any, name: str, layer: Layer) -> float:
     return value
 
 
+def positive_number(value: Any, name: str, layer: Layer) -> float:
+    """Returns a positive number; raises ValueError, naming the layer's argument, for anything else."""
+    if not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"{name} of {type(layer).__name__} must be a positive number, not {value!r}.")
+    return value
+
+
 def fraction(value: Any, name: str, layer: Layer) -> float:
     """Returns a number from 0 to 1; raises ValueError, naming the layer's argument, for anything else."""
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
