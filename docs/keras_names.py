@@ -102,10 +102,9 @@ _BEING_WRITTEN = {
         MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter
         RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue
         RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-        RandomTranslation RandomZoom Resizing Solarization deserialize serialize
+        RandomTranslation RandomZoom Resizing Solarization
     """,
-    "optimizers": "MultiOptimizer OptimizerMap ScheduleFreeAdamW deserialize serialize",
-    "optimizers.schedules": "deserialize serialize",
+    "optimizers": "MultiOptimizer OptimizerMap ScheduleFreeAdamW",
     "callbacks": "ProgbarLogger RemoteMonitor SwapEMAWeights",
     "utils": """
         Config CustomObjectScope FeatureSpace Progbar array_to_img audio_dataset_from_directory bounding_boxes custom_object_scope

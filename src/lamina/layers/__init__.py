@@ -1,5 +1,9 @@
 """Layers: what models are composed of, one module a family."""
 
+from typing import Any
+
+from lamina.core.config import resolve
+from lamina.core.config import serialize as serialize
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
@@ -110,6 +114,26 @@ GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, Glob
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 GroupQueryAttention = GroupedQueryAttention
+
+
+def deserialize(config: Any) -> Layer:
+    """Returns a new layer from what `serialize` returned: plain data that name its class, with its config.
+
+    A class of your own is known once it is defined.
+
+    Raises:
+        ValueError: for a class that is not known.
+        TypeError: for what is no config of a layer.
+
+    >>> config = lamina.layers.serialize(lamina.layers.Dense(3, name="last"))
+    >>> lamina.layers.deserialize(config).name
+    'last'
+    """
+    found = resolve(config, Layer, {}, "layer", must_be_callable=False)
+    if not isinstance(found, Layer):
+        raise TypeError(f"A layer is made from what lamina.layers.serialize returns, not from {config!r}.")
+    return found
+
 
 __all__ = [
     "Activation",
@@ -249,9 +273,11 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]

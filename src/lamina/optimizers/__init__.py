@@ -4,6 +4,7 @@ from typing import Any
 
 import lamina.optimizers.schedules as schedules
 from lamina.core.config import resolve
+from lamina.core.config import serialize as serialize
 from lamina.optimizers.adadelta import Adadelta
 from lamina.optimizers.adafactor import Adafactor
 from lamina.optimizers.adagrad import Adagrad
@@ -43,6 +44,8 @@ def get(identifier: Any) -> Optimizer:
     raise TypeError(f"An optimizer must be a name, a lamina.optimizers.Optimizer or an optax optimizer, not {identifier!r}.")
 
 
+deserialize = get
+
 __all__ = [
     "SGD",
     "Adadelta",
@@ -61,7 +64,9 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "descend",
+    "deserialize",
     "get",
     "scaling",
     "schedules",
+    "serialize",
 ]
