@@ -104,7 +104,6 @@ _BEING_WRITTEN = {
         RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
         RandomTranslation RandomZoom Resizing Solarization
     """,
-    "optimizers": "MultiOptimizer OptimizerMap ScheduleFreeAdamW",
     "callbacks": "ProgbarLogger RemoteMonitor SwapEMAWeights",
     "utils": """
         Config CustomObjectScope FeatureSpace Progbar array_to_img audio_dataset_from_directory bounding_boxes custom_object_scope
