@@ -69,9 +69,6 @@ ARGUMENTS: dict[str, str] = {
     "InputSpec.name": TO_COME,
     "InputSpec.optional": TO_COME,
     "IntegerLookup.oov_method": TO_COME,
-    "CallbackList.add_history": TO_COME,
-    "CallbackList.add_progbar": TO_COME,
-    "CallbackList.model": TO_COME,
     "InputLayer.trainable": "it has no weights, and gives back what it is given",
     "InputLayer.activity_regularizer": "it has no weights, and gives back what it is given",
     "InputLayer.input_tensor": "a graph may start from any tensor: give it to `Model(inputs, outputs)`",
@@ -104,7 +101,6 @@ _BEING_WRITTEN = {
         RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
         RandomTranslation RandomZoom Resizing Solarization
     """,
-    "callbacks": "ProgbarLogger RemoteMonitor SwapEMAWeights",
     "utils": """
         Config CustomObjectScope FeatureSpace Progbar array_to_img audio_dataset_from_directory bounding_boxes custom_object_scope
         deserialize_keras_object disable_interactive_logging enable_interactive_logging get_custom_objects get_file
