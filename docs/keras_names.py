@@ -61,10 +61,7 @@ REASONS: dict[str, str] = {
 
 # By argument, or by class and argument, why Lamina's constructors lack it.
 ARGUMENTS: dict[str, str] = {
-    "autocast": TO_COME,
-    "BatchNormalization.renorm": TO_COME,
-    "BatchNormalization.renorm_clipping": TO_COME,
-    "BatchNormalization.renorm_momentum": TO_COME,
+    "InputLayer.autocast": "it has no weights, and gives back what it is given",
     "InputLayer.trainable": "it has no weights, and gives back what it is given",
     "InputLayer.activity_regularizer": "it has no weights, and gives back what it is given",
     "InputLayer.input_tensor": "a graph may start from any tensor: give it to `Model(inputs, outputs)`",

@@ -4,6 +4,7 @@ import threading
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -645,6 +646,27 @@ def test_a_named_size_is_not_held_against_a_spec():
     assert layer(lamina.Input(("time", 3))).shape == (None, "time", 2)
     with pytest.raises(ValueError, match="dense"):
         layer(lamina.Input(("time", 4)))
+
+
+def test_without_autocast_inputs_and_weights_keep_their_dtypes():
+    class Seen(lamina.Layer):
+        def build(self, shape):
+            self.w = self.add_weight(shape[1:])
+
+        def call(self, x):
+            self.dtypes = x.dtype, self.w.value.dtype
+            return x * self.w
+
+    for autocast, expected in ((True, "bfloat16"), (False, "float32")):
+        layer = Seen(dtype="mixed_bfloat16", autocast=autocast)
+        layer(np.ones((2, 3), "float32"))
+        assert layer.dtypes == (expected, expected)
+        inner = keras.layers.Dense(1, dtype="mixed_bfloat16", autocast=autocast)
+        ours = lamina.layers.Dense(1, dtype="mixed_bfloat16", autocast=autocast)
+        assert ours(np.ones((2, 3), "float32")).dtype == str(inner(np.ones((2, 3), "float32")).dtype)
+        again = Seen.from_config(layer.get_config())
+        again(np.ones((2, 3), "float32"))
+        assert again.dtypes == layer.dtypes
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------

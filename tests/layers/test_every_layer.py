@@ -39,6 +39,7 @@ CASES = {
     "AveragePooling2D": (lambda k: k.AveragePooling2D((2, 1), padding="same"), "b 5 4 3"),
     "BatchNormalization": (lambda k: k.BatchNormalization(), "b t 3"),
     "BatchNormalization of axis 1": (lambda k: k.BatchNormalization(1, 0.7, 0.1, center=False), "b 3 t 2"),
+    "BatchNormalization renormalized": (lambda k: k.BatchNormalization(renorm=True, renorm_clipping={"rmax": 2.0}), "b t 3"),
     "Bidirectional": (lambda k: k.Bidirectional(k.GRU(3, return_sequences=True), "ave"), "b t 3"),
     "Concatenate": (lambda k: k.Concatenate(axis=1), ["b t 3", "b 2 3", "b t 3"]),
     "Concatenate along the last axis": (lambda k: k.Concatenate(), ["b t 3", "b t 1"]),
