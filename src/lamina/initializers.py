@@ -128,6 +128,66 @@ class Identity(Initializer):
         return (self.gain * np.eye(*shape)).astype(_dtype(dtype))
 
 
+class STFT(Initializer):
+    """The kernel of a convolution that is a Fourier transform of short parts of a signal.
+
+    w[t, 0, f] = window[t] cos(2π f t / n) / scale, or that of -sin: the real or the imaginary part of e^(-2πi f t / n), for a shape
+    (length of a part, 1, n // 2 + 1). See `lamina.layers.STFTSpectrogram`.
+
+    Args:
+        side: "real" or "imag".
+        window: the name of a window that `scipy.signal.get_window` knows, an array of the part's length, or None for none.
+        scaling: "density": the scale is the root of the sum of the window's squares; "spectrum": the sum of its values; None: 1.
+        periodic: whether the window is one turn of something that goes on.
+
+    Raises:
+        ValueError: for an unknown name; when called, for another shape, or one that a window's array does not fit.
+
+    >>> STFT("imag", window=None)((4, 1, 3))[:, 0, 1].round(6) + 0.0
+    array([ 0., -1.,  0.,  1.], dtype=float32)
+    """
+
+    def __init__(self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False) -> None:
+        if side not in ("real", "imag"):
+            raise ValueError(f"side of STFT must be 'real' or 'imag', not {side!r}.")
+        if scaling not in (None, "density", "spectrum"):
+            raise ValueError(f"scaling of STFT must be 'density', 'spectrum' or None, not {scaling!r}.")
+        if isinstance(window, str):
+            _window(window, 1, False)
+        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+
+    def __call__(self, shape: Sequence[int], dtype: Any = "float32") -> np.ndarray:
+        shape = check_shape(shape, "STFT")
+        if len(shape) != 3 or shape[1] != 1 or shape[2] < 2:
+            raise ValueError(f"STFT makes kernels of shape (length, 1, frequencies), with 2 frequencies or more, not {shape}.")
+        length, frequencies = shape[0], shape[2]
+        turns = np.outer(np.arange(length), np.arange(frequencies)) % (2 * frequencies - 2) / (2 * frequencies - 2)
+        wave = np.cos(2 * np.pi * turns) if self.side == "real" else -np.sin(2 * np.pi * turns)
+        wave[np.abs(wave) < 1e-9] = 0  # what is 0 but for rounding would give angles any sign
+        if self.window is not None:
+            window = _window(self.window, length, self.periodic)
+            scale = {None: 1.0, "density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}[self.scaling]
+            wave = wave * window[:, None] / scale
+        return wave[:, None].astype(_dtype(dtype))
+
+
+def _window(window: Any, length: int, periodic: bool) -> np.ndarray:
+    """Returns the values of a window, by its name or as they were given."""
+    if not isinstance(window, str):
+        values = np.asarray(window, "float64")
+        if values.shape != (length,):
+            raise ValueError(f"The window of STFT has shape {values.shape}, and the kernel needs one of shape ({length},).")
+        return values
+    import scipy.signal  # type: ignore[import-untyped]
+
+    try:
+        return scipy.signal.get_window(window, length, periodic)
+    except ValueError:
+        raise ValueError(
+            f"window of STFT must be an array, None or a name that scipy.signal.get_window knows, not {window!r}."
+        ) from None
+
+
 # --- values that are drawn -------------------------------------------------------------------------------------------
 
 
@@ -471,10 +531,12 @@ def _one_of(value: str, known: Sequence[str], name: str) -> str:
 
 IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal
+STFTInitializer = STFT
 
 _names: dict[str, Callable[..., Any]] = {
     "IdentityInitializer": Identity,
     "OrthogonalInitializer": Orthogonal,
+    "STFTInitializer": STFT,
     "constant": Constant,
     "glorot_normal": GlorotNormal,
     "glorot_uniform": GlorotUniform,
@@ -489,6 +551,7 @@ _names: dict[str, Callable[..., Any]] = {
     "orthogonal": Orthogonal,
     "random_normal": RandomNormal,
     "random_uniform": RandomUniform,
+    "stft": STFT,
     "truncated_normal": TruncatedNormal,
     "uniform": RandomUniform,
     "variance_scaling": VarianceScaling,

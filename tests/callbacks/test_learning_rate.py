@@ -96,3 +96,22 @@ def test_a_model_without_an_optimizer_is_refused():
     schedule.set_model(lamina.Sequential([lamina.layers.Dense(1)]))
     with pytest.raises(RuntimeError, match="LearningRateScheduler needs a model whose optimizer"):
         schedule.on_epoch_begin(0)
+
+
+def test_each_of_several_optimizers_is_slowed_down_as_in_keras():
+    found = []
+    for library in LIBRARIES:
+        several = library.optimizers
+        model = line(library)
+        chosen = several.OptimizerMap(several.SGD(0.5, name="one"), {".*bias": several.SGD(0.2, name="other")})
+        model.compile(several.MultiOptimizer(chosen), "mse")
+        model.train_on_batch(np.ones((2, 8)), np.ones((2, 1)))
+        callback = library.callbacks.ReduceLROnPlateau(factor=0.5, patience=1, min_lr=0.15)
+        callback.set_model(model)
+        callback.on_train_begin()
+        courses = [{"val_loss": 1.0} for _ in range(4)]
+        for epoch, logs in enumerate(courses):
+            callback.on_epoch_end(epoch, logs)
+        rates = {one.name: float(one.learning_rate) for one in model.optimizer.optimizers}
+        found.append([sorted(logs.items()) for logs in courses] + [sorted(rates.items())])
+    assert found[0] == found[1]

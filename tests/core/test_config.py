@@ -165,3 +165,21 @@ def test_a_class_of_ones_own_may_be_called_as_one_of_laminas():
 def test_plain_dicts_that_look_like_objects_stay_dicts_unless_they_are():
     assert deserialize(serialize({"family": "x", "a": 1})) == {"family": "x", "a": 1}
     assert issubclass(layers.Layer, Configurable)
+
+
+def test_rooms_serialize_and_deserialize_what_is_theirs():
+    made = [
+        (lamina.layers, lamina.layers.Dense(3, "relu")),
+        (lamina.layers, lamina.Sequential([lamina.Input((2,)), lamina.layers.Dense(3)])),
+        (lamina.optimizers, lamina.optimizers.Adam(lamina.optimizers.schedules.CosineDecay(0.1, 7), clipnorm=1.0)),
+        (lamina.optimizers.schedules, lamina.optimizers.schedules.CosineDecay(0.1, 7)),
+    ]
+    for room, one in made:
+        data = json.loads(json.dumps(room.serialize(one)))
+        again = room.deserialize(data)
+        assert type(again) is type(one) and again.get_config() == one.get_config()
+        for bad in (3, [data]):
+            with pytest.raises(TypeError):
+                room.deserialize(bad)
+        with pytest.raises(ValueError, match="Nothing"):
+            room.deserialize({**data, "class_name": "Nothing"})

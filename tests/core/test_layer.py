@@ -4,6 +4,7 @@ import threading
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -599,12 +600,73 @@ def test_a_spec_may_ask_for_a_dtype_or_several_inputs():
         layer([X, X])
 
 
+def test_a_spec_may_let_the_last_axis_be_missing_or_in_excess():
+    class Takes(lamina.Layer):
+        def __init__(self, **spec):
+            super().__init__()
+            self.input_spec = lamina.InputSpec(allow_last_axis_squeeze=True, **spec)
+
+        def call(self, x):
+            return x
+
+    images = Takes(shape=(None, 4, 1))
+    for shape in ((2, 4), (2, 4, 1), (2, 4, 1, 1)):
+        images(np.ones(shape))
+    rows = Takes(shape=(None, 4))
+    rows(np.ones((2, 4))), rows(np.ones((2, 4, 1)))
+    for layer, shape in ((images, (2, 5)), (images, (4,)), (rows, (2,)), (rows, (2, 4, 2)), (Takes(ndim=2), (2, 3, 3))):
+        with pytest.raises(ValueError, match="expects"):
+            layer(np.ones(shape))
+
+
+def test_a_spec_may_be_of_an_input_by_name_and_of_one_that_may_be_none():
+    class Takes(lamina.Layer):
+        def __init__(self, *specs):
+            super().__init__()
+            self.input_spec = list(specs)
+
+        def call(self, inputs):
+            return 0
+
+    x, y = np.ones((2, 3)), np.ones((2, 4))
+    named = Takes(lamina.InputSpec(name="z", axes={-1: 3}), lamina.InputSpec(name="a", axes={-1: 4}))
+    named({"z": x, "a": y})
+    with pytest.raises(ValueError, match="last axis to have size 3"):
+        named({"z": y, "a": x})
+    with pytest.raises(ValueError, match="named 'a'"):
+        named({"z": x, "b": y})
+    Takes(lamina.InputSpec(ndim=2), lamina.InputSpec(ndim=2, optional=True))([x, None])
+    with pytest.raises(ValueError, match="given None"):
+        Takes(lamina.InputSpec(ndim=2), lamina.InputSpec(ndim=2))([x, None])
+
+
 def test_a_named_size_is_not_held_against_a_spec():
     layer = layers.Dense(2)
     layer(X)
     assert layer(lamina.Input(("time", 3))).shape == (None, "time", 2)
     with pytest.raises(ValueError, match="dense"):
         layer(lamina.Input(("time", 4)))
+
+
+def test_without_autocast_inputs_and_weights_keep_their_dtypes():
+    class Seen(lamina.Layer):
+        def build(self, shape):
+            self.w = self.add_weight(shape[1:])
+
+        def call(self, x):
+            self.dtypes = x.dtype, self.w.value.dtype
+            return x * self.w
+
+    for autocast, expected in ((True, "bfloat16"), (False, "float32")):
+        layer = Seen(dtype="mixed_bfloat16", autocast=autocast)
+        layer(np.ones((2, 3), "float32"))
+        assert layer.dtypes == (expected, expected)
+        inner = keras.layers.Dense(1, dtype="mixed_bfloat16", autocast=autocast)
+        ours = lamina.layers.Dense(1, dtype="mixed_bfloat16", autocast=autocast)
+        assert ours(np.ones((2, 3), "float32")).dtype == str(inner(np.ones((2, 3), "float32")).dtype)
+        again = Seen.from_config(layer.get_config())
+        again(np.ones((2, 3), "float32"))
+        assert again.dtypes == layer.dtypes
 
 
 # --- weights ---------------------------------------------------------------------------------------------------------

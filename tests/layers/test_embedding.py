@@ -1,6 +1,7 @@
 """Embedding: rows by index, padding, and indices that stay exact."""
 
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -66,3 +67,32 @@ def test_constraints_and_regularizers_are_on_the_table():
 def test_sizes_that_are_none_are_refused(sizes):
     with pytest.raises(ValueError, match="of Embedding must be a positive integer"):
         layers.Embedding(*sizes)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_in_reverse_vectors_become_scores_as_in_keras(tied):
+    arguments = dict(input_dim=7, output_dim=3, tie_weights=tied, logit_soft_cap=2.0, mask_zero=True)
+    ours, theirs = (library.layers.ReversibleEmbedding(**arguments) for library in (lamina, keras))
+    ours.build(), theirs.build()
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=weight.shape) for weight in ours.weights]
+    ours.set_weights(weights), theirs.set_weights(weights)
+    indices = np.array([[1, 0, 6]])
+    vectors = ours(indices)
+    np.testing.assert_array_equal(vectors, theirs(indices))
+    np.testing.assert_array_equal(mask_of(vectors), indices != 0)
+    scores = ours(vectors, reverse=True)
+    np.testing.assert_allclose(scores, theirs(np.asarray(vectors), reverse=True), rtol=1e-5)
+    assert scores.shape == (1, 3, 7) and mask_of(scores) is None and mask_of(ours(vectors, True)) is None
+    np.testing.assert_allclose(lamina.jit(lambda x: ours(x, reverse=True))(vectors), scores, rtol=1e-5)
+
+
+def test_the_reverse_has_a_dtype_of_its_own_and_bad_caps_are_refused():
+    layer = layers.ReversibleEmbedding(5, 2, dtype="mixed_bfloat16", reverse_dtype="float32")
+    vectors = layer(np.array([1, 2]))
+    assert (vectors.dtype, layer(vectors, reverse=True).dtype) == ("bfloat16", "float32")
+    assert layers.ReversibleEmbedding(5, 2, dtype="mixed_bfloat16")(vectors, reverse=True).dtype == "bfloat16"
+    graph = lamina.Input((4,), dtype="int32")
+    assert layer(layer(graph), reverse=True).shape == (None, 4, 5)
+    with pytest.raises(ValueError, match="logit_soft_cap"):
+        layers.ReversibleEmbedding(5, 2, logit_soft_cap=0)

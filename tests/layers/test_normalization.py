@@ -423,3 +423,30 @@ def test_errors_say_what_was_wrong(call, error, message):
     else:
         with pytest.raises(error, match=message):
             call(inputs((4, 5, 3)))
+
+
+@pytest.mark.parametrize("clipping", [None, {"rmin": 0.9, "rmax": 1.1, "dmax": 0.2}])
+def test_renormalization_is_that_of_keras(clipping):
+    arguments = dict(axis=1, momentum=0.8, renorm=True, renorm_clipping=clipping, renorm_momentum=0.7)
+    ours, theirs = (library.layers.BatchNormalization(**arguments) for library in (lamina, keras))
+    ours.build((4, 3, 5)), theirs.build((4, 3, 5))
+    theirs.set_weights(random_weights(ours))
+    assert [w.path.split("/")[-1] for w in ours.weights] == [w.path.split("/")[-1] for w in theirs.weights]
+    for seed in range(3):
+        x = inputs((4, 3, 5), seed, mean=0.5)
+        close(ours(x, training=True), theirs(x, training=True))
+        for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            close(mine, other)
+    close(ours(x), theirs(x))
+
+    def gradient(layer):
+        weights = [[w.value for w in group] for group in (layer.trainable_variables, layer.non_trainable_variables)]
+        return jax.jit(jax.grad(lambda x: jnp.sum(jnp.sin(layer.stateless_call(*weights, x, training=True)[0]))))(jnp.asarray(x))
+
+    close(gradient(ours), gradient(theirs), 1e-4)
+
+
+@pytest.mark.parametrize("clipping", [{"rmax": 1.0, "rmin": 2.0}, {"dmax": -1.0}, {"max": 1.0}])
+def test_limits_of_renormalization_that_are_none_are_refused(clipping):
+    with pytest.raises(ValueError, match="renorm_clipping"):
+        layers.BatchNormalization(renorm=True, renorm_clipping=clipping)

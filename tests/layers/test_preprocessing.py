@@ -2,6 +2,7 @@
 
 import json
 
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -92,6 +93,23 @@ def test_integers_are_looked_up_in_compiled_code_too():
     np.testing.assert_array_equal(lamina.jit(lambda x: layer(x))(x), layer(x))
     model = lamina.Sequential([lamina.Input((1,), dtype="int32"), layers.IntegerLookup(vocabulary=[5, 7]), layers.Embedding(3, 2)])
     assert model.predict(np.array([[5], [6]]), verbose=0).shape == (2, 1, 2)
+
+
+def test_unknown_integers_share_numbers_by_remainder_or_by_hash():
+    far = 8 * np.arange(1, 9)
+    given = dict(vocabulary=[1], num_oov_indices=4)
+    assert set(np.asarray(layers.IntegerLookup(**given)(far)).tolist()) == {0}
+    plain = layers.IntegerLookup(**given, oov_method="farmhash")
+    salted = layers.IntegerLookup(**given, oov_method="farmhash", salt=3)
+    numbers = [np.asarray(layer(far)).tolist() for layer in (plain, salted)]
+    assert numbers[0] != numbers[1] and all(len(set(found)) > 1 and set(found) <= {0, 1, 2, 3} for found in numbers)
+    with pytest.raises(TypeError, match="cannot hash"):
+        lamina.jit(plain)(jnp.asarray(far))
+    for arguments, words in [({"salt": 3}, "farmhash"), ({"oov_method": "md5"}, "oov_method"), ({"salt": "a"}, "salt")]:
+        with pytest.raises(ValueError, match=words):
+            layers.IntegerLookup(**given, **arguments)
+    words = [np.asarray(layers.StringLookup(vocabulary=["a"], num_oov_indices=9, salt=s)(["b", "c", "d"])).tolist() for s in (1, 2)]
+    assert words[0] != words[1]
 
 
 def test_texts_become_numbers():

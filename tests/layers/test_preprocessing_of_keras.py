@@ -44,7 +44,7 @@ def test_crossed_hashes():
 def test_lookups_of_strings(mode):
     rng = np.random.default_rng(1)
     known, x = rng.choice(WORDS[:6], (20, 3)), rng.choice(WORDS, (8, 3))
-    for kwargs in ({}, {"num_oov_indices": 3}, {"max_tokens": 4}, {"mask_token": ""}):
+    for kwargs in ({}, {"num_oov_indices": 3}, {"max_tokens": 4}, {"mask_token": ""}, {"num_oov_indices": 3, "salt": [7, 8]}):
         same("StringLookup", x, known, output_mode=mode, **kwargs)
 
 
@@ -52,7 +52,8 @@ def test_lookups_of_strings(mode):
 def test_lookups_of_integers(mode):
     rng = np.random.default_rng(2)
     known, x = rng.integers(0, 9, (20, 3)), rng.integers(0, 15, (8, 3))
-    for kwargs in ({}, {"num_oov_indices": 3}, {"max_tokens": 4}, {"mask_token": 0}):
+    hashed = {"num_oov_indices": 3, "oov_method": "farmhash"}
+    for kwargs in ({}, {"num_oov_indices": 3}, {"max_tokens": 4}, {"mask_token": 0}, hashed, hashed | {"salt": 5}):
         same("IntegerLookup", x, known, output_mode=mode, **kwargs)
 
 

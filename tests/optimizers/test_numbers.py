@@ -37,6 +37,11 @@ FORMULAS = {
     "lion": ("Lion", dict(learning_rate=0.1)),
     "lamb": ("Lamb", dict(learning_rate=0.1)),
     "adafactor": ("Adafactor", dict(learning_rate=0.5)),
+    "schedule-free": ("ScheduleFreeAdamW", dict(learning_rate=0.1)),
+    "schedule-free with all": (
+        "ScheduleFreeAdamW",
+        dict(learning_rate=0.1, beta_1=0.6, beta_2=0.8, epsilon=1e-3, warmup_steps=5, weight_decay=0.1),
+    ),
     "muon": ("Muon", dict(learning_rate=0.1, adam_weight_decay=0.1, adam_lr_ratio=0.5)),
     "muon without": (
         "Muon",
@@ -110,6 +115,7 @@ def test_an_option_does_what_it_does_in_keras(name, case):
         ("lamb", "accumulation with most"),
         ("adafactor", "all but accumulation"),
         ("muon", "accumulation"),
+        ("schedule-free with all", "accumulation"),
     ],
 )
 def test_a_compiled_loop_has_the_numbers_of_single_calls(case, option):

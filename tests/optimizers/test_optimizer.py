@@ -13,7 +13,8 @@ import optimizers.runs as runs
 from lamina import optimizers
 
 CLASSES = [cls for cls in vars(optimizers).values() if isinstance(cls, type) and issubclass(cls, optimizers.Optimizer)]
-PLAIN = [cls for cls in CLASSES if cls not in (optimizers.Optimizer, optimizers.OptaxOptimizer, optimizers.LossScaleOptimizer)]
+OTHERS = (optimizers.Optimizer, optimizers.OptaxOptimizer, optimizers.LossScaleOptimizer, optimizers.MultiOptimizer)
+PLAIN = [cls for cls in CLASSES if cls not in OTHERS]
 
 
 # --- what they are made from -----------------------------------------------------------------------------------------
@@ -280,3 +281,19 @@ def test_a_transformation_of_ones_own_makes_an_optimizer():
     assert optimizers.get("Signs").get_config()["learning_rate"] == 0.1
     with pytest.raises(NotImplementedError, match="Nothing has no transformation"):
         type("Nothing", (optimizers.Optimizer,), {})(0.1).build([lamina.Variable(1.0)])
+
+
+def test_a_stateless_step_returns_what_a_step_assigns():
+    one, other = (lamina.optimizers.Adam(0.1, use_ema=True) for _ in range(2))
+    weights, moved = runs.variables(), runs.variables()
+    one.build(weights), other.build(moved)
+    grads = runs.gradients(1)[0]
+    new, state = jax.jit(one.stateless_apply)([v.value for v in one.variables], grads, [w.value for w in weights])
+    other.apply(grads, moved)
+    for value, variable in zip([*new, *state], [*moved, *other.variables], strict=True):
+        np.testing.assert_allclose(value, variable.numpy(), rtol=1e-6)
+    assert int(one.iterations) == 0
+    with pytest.raises(ValueError, match="given 0 values"):
+        one.stateless_apply([], grads, [w.value for w in weights])
+    with pytest.raises(ValueError, match="build"):
+        lamina.optimizers.SGD().stateless_apply([], [], [])

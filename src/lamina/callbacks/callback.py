@@ -28,7 +28,7 @@ class Callback(Shown):
 
     Attributes:
         model: the model. Set `model.stop_training = True` to end training after the batch or epoch that is running.
-        params: a dict with `epochs`, `steps` (None if unknown) and `verbose`.
+        params: a dict with `epochs`, `steps` (None if unknown), `verbose`, and `shown`: that the pass shows its progress itself.
 
     >>> class Shout(lamina.callbacks.Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
@@ -117,13 +117,41 @@ class CallbackList(Callback):
 
     Args:
         callbacks: callbacks, alone, in a list, or in such a list.
+        add_history: whether to add a `History`, which becomes the model's, unless there is one.
+        add_progbar: whether to add a `ProgbarLogger`, unless there is one.
+        model: their model.
+        params: what is known of the run, for `set_params`.
 
     Raises:
         TypeError: for what is no callback.
     """
 
-    def __init__(self, callbacks: Any = None) -> None:
+    def __init__(
+        self, callbacks: Any = None, add_history: bool = False, add_progbar: bool = False, model: Any = None, **params: Any
+    ) -> None:
         self.callbacks = list(_flat(callbacks))
+        if add_history:
+            from lamina.callbacks.history import History
+
+            history = self._add(History)
+            if model is not None:
+                model.history = history
+        if add_progbar:
+            from lamina.callbacks.progbar_logger import ProgbarLogger
+
+            self._add(ProgbarLogger)
+        if model is not None:
+            self.set_model(model)
+        if params:
+            self.set_params(params)
+
+    def _add(self, kind: type[Callback]) -> Callback:
+        """Returns the callback of a kind, a new one if there is none."""
+        for callback in self.callbacks:
+            if isinstance(callback, kind):
+                return callback
+        self.callbacks.append(kind())
+        return self.callbacks[-1]
 
     def _facts(self) -> Iterable[str]:
         return map(repr, self.callbacks)
@@ -178,9 +206,9 @@ def _is_rare(hook: Any) -> bool:
 
 
 def _each(hook: str) -> Any:
-    def call(self: CallbackList, *args: Any) -> None:
+    def call(self: CallbackList, *args: Any, **kwargs: Any) -> None:
         for callback in self.callbacks:
-            getattr(callback, hook)(*args)
+            getattr(callback, hook)(*args, **kwargs)
 
     call.__name__ = hook
     call.__doc__ = f"Calls `{hook}` of all of them."

@@ -27,6 +27,20 @@ def log_rate(callback: Callback, logs: Logs) -> float:
     return rate
 
 
+def log_rates(callback: Callback, logs: Logs) -> dict[Any, float]:
+    """Returns the learning rate of each optimizer, after putting them in the logs.
+
+    One goes by `learning_rate`; several, as a `MultiOptimizer` has, each go by `learning_rate_` and their name.
+    """
+    several = getattr(getattr(callback.model, "optimizer", None), "optimizers", None)
+    if several is None:
+        return {optimizer_of(callback): log_rate(callback, logs)}
+    rates = {optimizer: float(optimizer.learning_rate) for optimizer in several}
+    if logs is not None:
+        logs.update({f"learning_rate_{optimizer.name}": rate for optimizer, rate in rates.items()})
+    return rates
+
+
 def as_rate(value: Any, whence: str) -> float:
     """Returns a learning rate; raises ValueError, saying where it comes from, for what is no finite number from 0 up."""
     array = np.asarray(value)

@@ -1,10 +1,12 @@
 """ReduceLROnPlateau: a smaller learning rate once a value has stopped improving."""
 
+from typing import Any
+
 import numpy as np
 
 from lamina.callbacks.callback import Logs
 from lamina.callbacks.checks import count, number
-from lamina.callbacks.learning_rate import as_rate, log_rate, optimizer_of
+from lamina.callbacks.learning_rate import as_rate, log_rates
 from lamina.callbacks.monitor import MonitorCallback
 
 
@@ -12,6 +14,7 @@ class ReduceLROnPlateau(MonitorCallback):
     """After `patience` epochs in a row without an improvement: rate ← max(factor * rate, min_lr).
 
     At the end of each epoch the rate that it was trained with is put in the logs as `learning_rate`, for the callbacks that follow.
+    Of several optimizers, as a `MultiOptimizer` has, each rate is reduced, and put in as `learning_rate_` and the optimizer's name.
 
     Args:
         monitor: the value's name in the logs.
@@ -72,7 +75,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """An epoch is over: reduces the rate if patience is at its end."""
-        rate = log_rate(self, logs)
+        rates = log_rates(self, logs)
         value = self.monitored(logs)
         if value is None:
             return
@@ -83,12 +86,14 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = value, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > np.float32(self.min_lr):  # the optimizer keeps it as float32
-                self._reduce(rate, epoch)
+            if self.wait >= self.patience:
+                for optimizer, rate in rates.items():
+                    if rate > np.float32(self.min_lr):  # the optimizer keeps it as float32
+                        self._reduce(optimizer, rate, epoch)
 
-    def _reduce(self, rate: float, epoch: int) -> None:
+    def _reduce(self, optimizer: Any, rate: float, epoch: int) -> None:
         new = max(rate * self.factor, self.min_lr)
-        optimizer_of(self).learning_rate = new
+        optimizer.learning_rate = new
         self.cooldown_counter, self.wait = self.cooldown, 0
         if self.verbose:
             print(f"Epoch {epoch + 1}: {self.monitor} has stopped improving; the learning rate goes from {rate:.6g} to {new:.6g}.")

@@ -20,12 +20,15 @@ class InputSpec(Shown):
         max_ndim: the most axes.
         min_ndim: the fewest axes.
         axes: sizes by axis, for example `{-1: 64}`.
+        allow_last_axis_squeeze: whether a last axis of size 1 may be missing, or there in excess.
+        name: the key of the input where inputs come as a dict, and all their specs have names.
+        optional: whether None may come in its place.
 
     >>> lamina.InputSpec(min_ndim=2, axes={-1: 3})
     <InputSpec min_ndim=2, axes={-1: 3}>
     """
 
-    __slots__ = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")  # noqa: RUF023 - as they are told
+    __slots__ = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "allow_last_axis_squeeze", "name", "optional")  # noqa: RUF023 - as they are told
 
     def __init__(
         self,
@@ -35,6 +38,9 @@ class InputSpec(Shown):
         max_ndim: int | None = None,
         min_ndim: int | None = None,
         axes: Mapping[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
     ) -> None:
         self.dtype = dtype
         self.shape = None if shape is None else tuple(shape)
@@ -42,15 +48,17 @@ class InputSpec(Shown):
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim
         self.axes = {int(axis): size for axis, size in (axes or {}).items() if size is not None}
+        self.allow_last_axis_squeeze, self.name, self.optional = bool(allow_last_axis_squeeze), name, bool(optional)
 
     def _facts(self) -> Iterable[str]:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["ndim"] = None if self.shape is not None else self.ndim
-        return shown_arguments({name: value for name, value in fields.items() if value not in (None, {})})
+        return shown_arguments({name: value for name, value in fields.items() if value not in (None, {}, False)})
 
     def mismatch(self, x: Any) -> str | None:
         """Returns what is expected of an input and not so, in words, or None if all is well."""
-        shape, ndim = x.shape, len(x.shape)
+        shape = self._squeezed(x.shape) if self.allow_last_axis_squeeze and self.ndim is not None else x.shape
+        ndim = len(shape)
         if self.ndim is not None and ndim != self.ndim:
             return f"{self.ndim} axes" + (f", as in {show_shape(self.shape)}" if self.shape else "")
         if self.min_ndim is not None and ndim < self.min_ndim:
@@ -69,6 +77,14 @@ class InputSpec(Shown):
         if self.dtype is not None and not _is_of(x.dtype, self.dtype):
             return f"dtype {self.dtype}"
         return None
+
+    def _squeezed(self, shape: Any) -> Any:
+        """Returns a shape without a last axis of size 1 that is too many, or with one that is missing."""
+        assert self.ndim is not None
+        if len(shape) == self.ndim + 1 and shape[-1] == 1:
+            return shape[:-1]
+        last = self.shape[-1] if self.shape else self.axes.get(-1)
+        return (*shape, 1) if len(shape) == self.ndim - 1 and last == 1 else shape
 
 
 def _is_of(dtype: Any, wanted: Any) -> bool:
@@ -90,18 +106,33 @@ def check_inputs(spec: Any, inputs: Any, layer: Any) -> None:
             return
         pairs = [(spec, inputs)]
     else:
-        specs = jax.tree.leaves(spec, is_leaf=lambda leaf: leaf is None)
-        given = [x for x in jax.tree.leaves(inputs) if hasattr(x, "shape")]
-        if len(specs) != len(given):
-            raise ValueError(f"The layer {layer.path!r} expects {len(specs)} inputs, but was given {len(given)}.")
-        pairs = list(zip(specs, given, strict=True))
+        pairs = _pairs(spec, inputs, layer)
     for one, x in pairs:
+        if x is None:
+            raise ValueError(f"The layer {layer.path!r} expects an input where it was given None.")
         wanted = None if one is None else one.mismatch(x)
         if wanted is not None:
             raise ValueError(
                 f"The layer {layer.path!r} expects {wanted}, but was called on an input of shape {show_shape(x.shape)} and dtype "
                 f"{x.dtype}.{_advice(one, x, layer)}"
             )
+
+
+def _pairs(spec: Any, inputs: Any, layer: Any) -> list[tuple[Any, Any]]:
+    """Returns each spec with its input, by name or in order; without those that may be None and are."""
+    specs = jax.tree.leaves(spec, is_leaf=lambda leaf: leaf is None)
+    names = [one.name for one in specs if one is not None and one.name]
+    if isinstance(inputs, dict) and len(names) == len(specs):
+        missing = [name for name in names if name not in inputs]
+        if missing:
+            raise ValueError(f"The layer {layer.path!r} expects inputs {names}, but was given none that is named {missing[0]!r}.")
+        inputs = [inputs[name] for name in names]
+    given = [x for x in jax.tree.leaves(inputs, is_leaf=lambda leaf: leaf is None) if x is None or hasattr(x, "shape")]
+    if len(specs) != len(given):
+        given = [x for x in given if x is not None]
+    if len(specs) != len(given):
+        raise ValueError(f"The layer {layer.path!r} expects {len(specs)} inputs, but was given {len(given)}.")
+    return [(one, x) for one, x in zip(specs, given, strict=True) if x is not None or (one is not None and not one.optional)]
 
 
 def _advice(spec: InputSpec, x: Any, layer: Any) -> str:

@@ -58,6 +58,7 @@ class Layer(Contributing, family="layers"):
         dtype: the dtype policy, by name or as a DTypePolicy; by default the global one.
         dynamic: whether `call` needs values that are only known while it runs, so that it is never compiled.
         activity_regularizer: a regularizer of the outputs; its value over the batch size is added to the losses.
+        autocast: whether floating inputs are cast to the compute dtype, and weights read in it.
 
     Raises:
         TypeError: for an argument that neither it nor a base class takes, with the nearest known one.
@@ -78,7 +79,7 @@ class Layer(Contributing, family="layers"):
 
     supports_masking: bool = False
     input_spec: Any = None
-    casts_inputs: ClassVar[bool] = True  # whether floating inputs are cast to the compute dtype
+    casts_inputs: bool = True  # whether floating inputs are cast to the compute dtype
     _signature: ClassVar[CallSignature]
     _computes_mask: ClassVar[bool] = False
     _has_build: ClassVar[bool] = False
@@ -115,6 +116,7 @@ class Layer(Contributing, family="layers"):
         dtype: Any = None,
         dynamic: bool = False,
         activity_regularizer: Any = None,
+        autocast: bool = True,
         **kwargs: Any,
     ) -> None:
         for unknown in kwargs:
@@ -124,6 +126,8 @@ class Layer(Contributing, family="layers"):
         self._name = self._explicit_name or unique_name(snake_case(type(self).__name__))
         self._trainable = bool(trainable)
         self._dynamic = bool(dynamic)
+        self.autocast = bool(autocast)
+        self.casts_inputs = self.casts_inputs and self.autocast
         self._set_policy(dtype)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._ready = True
@@ -134,7 +138,7 @@ class Layer(Contributing, family="layers"):
         self._policy = dtypes.get(dtype)
         self._compute_dtype = jnp.dtype(self._policy.compute_dtype)
         mixed = self._policy.compute_dtype != self._policy.variable_dtype
-        self._autocast = self._compute_dtype if mixed else None
+        self._autocast = self._compute_dtype if mixed and self.autocast else None
 
     def _check_ready(self) -> None:
         if not self._ready:

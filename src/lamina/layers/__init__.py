@@ -1,5 +1,9 @@
 """Layers: what models are composed of, one module a family."""
 
+from typing import Any
+
+from lamina.core.config import resolve
+from lamina.core.config import serialize as serialize
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
@@ -25,11 +29,13 @@ from lamina.layers.dropout import (
 from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.feature_normalization import Normalization
+from lamina.layers.flax_layer import FlaxLayer
 from lamina.layers.grouped_query_attention import GroupedQueryAttention
 from lamina.layers.gru import GRU, GRUCell
 from lamina.layers.hashing import HashedCrossing, Hashing
 from lamina.layers.identity import Identity
 from lamina.layers.input_layer import Input, InputLayer
+from lamina.layers.jax_layer import JaxLayer
 from lamina.layers.lambda_layer import Lambda
 from lamina.layers.lookup import IntegerLookup, StringLookup
 from lamina.layers.lstm import LSTM, LSTMCell
@@ -89,8 +95,10 @@ from lamina.layers.resizing import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from lamina.layers.reversible_embedding import ReversibleEmbedding
 from lamina.layers.simple_rnn import SimpleRNN, SimpleRNNCell
 from lamina.layers.spectral_normalization import SpectralNormalization
+from lamina.layers.spectrogram import MelSpectrogram, STFTSpectrogram
 from lamina.layers.stacked_cells import StackedRNNCells
 from lamina.layers.text_vectorization import TextVectorization
 from lamina.layers.time_distributed import TimeDistributed
@@ -106,6 +114,26 @@ GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, Glob
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 GroupQueryAttention = GroupedQueryAttention
+
+
+def deserialize(config: Any) -> Layer:
+    """Returns a new layer from what `serialize` returned: plain data that name its class, with its config.
+
+    A class of your own is known once it is defined.
+
+    Raises:
+        ValueError: for a class that is not known.
+        TypeError: for what is no config of a layer.
+
+    >>> config = lamina.layers.serialize(lamina.layers.Dense(3, name="last"))
+    >>> lamina.layers.deserialize(config).name
+    'last'
+    """
+    found = resolve(config, Layer, {}, "layer", must_be_callable=False)
+    if not isinstance(found, Layer):
+        raise TypeError(f"A layer is made from what lamina.layers.serialize returns, not from {config!r}.")
+    return found
+
 
 __all__ = [
     "Activation",
@@ -159,6 +187,7 @@ __all__ = [
     "EinsumDense",
     "Embedding",
     "Flatten",
+    "FlaxLayer",
     "GRU",
     "GRUCell",
     "GaussianDropout",
@@ -185,6 +214,7 @@ __all__ = [
     "InputLayer",
     "InputSpec",
     "IntegerLookup",
+    "JaxLayer",
     "LSTM",
     "LSTMCell",
     "Lambda",
@@ -199,6 +229,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
@@ -211,7 +242,9 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "ReversibleEmbedding",
     "RotaryEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",
@@ -240,9 +273,11 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]

@@ -4,6 +4,8 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 import lamina.initializers as initializers
 from lamina.core.errors import show_shape
@@ -34,6 +36,11 @@ class BatchNormalization(ScaleAndShift):
         gamma_regularizer: likewise for gamma.
         beta_constraint: applied to beta after each update.
         gamma_constraint: likewise for gamma.
+        renorm: whether training, too, goes by moving averages: batch renormalization. The normalised inputs become r x + d, where
+            r = √(variance + epsilon) / σ and d = (mean − μ) / σ, and μ and σ are moving averages of the batch's; no gradient goes
+            through r and d.
+        renorm_clipping: limits of r, as `rmin` and `rmax`, and of the size of d, as `dmax`, in a dict; those left out do not limit.
+        renorm_momentum: how much of μ and σ is kept at each step, from 0 to 1.
         synchronized: whether, inside a function that is mapped over devices or lanes (`lamina.vmap`, `jax.shard_map`,
             `jax.vmap` with an axis name), mean and variance are those of all of them, not of each by itself. A compiled
             program over sharded data needs no such thing: there the batch is the whole batch.
@@ -43,10 +50,10 @@ class BatchNormalization(ScaleAndShift):
     counted in the mean and the variance.
 
     Raises:
-        ValueError: for a momentum that is not from 0 to 1; from the call, for an axis that inputs lack, or a mask that is not of
-            the sizes of their first axes.
+        ValueError: for a momentum that is not from 0 to 1, or limits that are none; from the call, for an axis that inputs lack, or
+            a mask that is not of the sizes of their first axes.
 
-    Source: Ioffe and Szegedy, Batch Normalization, 2015.
+    Source: Ioffe and Szegedy, Batch Normalization, 2015; Ioffe, Batch Renormalization, 2017.
 
     >>> layer = lamina.layers.BatchNormalization()
     >>> print(np.round(layer(np.array([[1.0], [3.0]]), training=True), 4))
@@ -73,6 +80,9 @@ class BatchNormalization(ScaleAndShift):
         gamma_regularizer: Any = None,
         beta_constraint: Any = None,
         gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: dict[str, float] | None = None,
+        renorm_momentum: float = 0.99,
         synchronized: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -92,6 +102,9 @@ class BatchNormalization(ScaleAndShift):
         self.epsilon = float(epsilon)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.renorm = bool(renorm)
+        self.renorm_clipping = _limits(renorm_clipping, self)
+        self.renorm_momentum = fraction(renorm_momentum, "renorm_momentum", self)
         self.synchronized = bool(synchronized)
 
     def build(self, input_shape: Any) -> None:
@@ -101,6 +114,11 @@ class BatchNormalization(ScaleAndShift):
         self.add_gamma_and_beta((channels,))
         self.moving_mean = self.add_weight((channels,), self.moving_mean_initializer, trainable=False, autocast=False)
         self.moving_variance = self.add_weight((channels,), self.moving_variance_initializer, trainable=False, autocast=False)
+        if self.renorm:
+            mean, stddev = self.moving_mean.numpy(), np.sqrt(self.moving_variance.numpy())
+            self.moving_stddev = self.add_weight((channels,), stddev, trainable=False, autocast=False)
+            self.renorm_mean = self.add_weight((channels,), mean, trainable=False, autocast=False)
+            self.renorm_stddev = self.add_weight((channels,), stddev, trainable=False, autocast=False)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
     def call(self, inputs: Array, training: bool | None = None, mask: Array | None = None) -> Array:
@@ -109,21 +127,54 @@ class BatchNormalization(ScaleAndShift):
         if training and self.trainable:
             _check_mask(mask, x)
             mapped = mapped_axes() if self.synchronized else ()
+            if self.renorm:
+                return self._renormalized(x, gamma, beta, mask, mapped).astype(self.compute_dtype)
             outputs, mean, variance = normalize_batch(x, gamma, beta, self.axis, self.epsilon, mask, mapped)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
+            self._move(self.moving_mean, mean, self.momentum)
+            self._move(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = self.moving_mean.value, self.moving_variance.value
             outputs = batch_normalization(x, mean, variance, self.axis, beta, gamma, self.epsilon)
         return outputs.astype(self.compute_dtype)
 
-    def _move(self, average: Variable, value: Array) -> None:
-        average.assign(_between(average.value, value, self.momentum))
+    def _renormalized(
+        self, x: Array, gamma: Array | None, beta: Array | None, mask: Array | None, mapped: tuple[Any, ...]
+    ) -> Array:
+        """Returns the outputs of batch renormalization, and moves its averages."""
+        outputs, mean, variance = normalize_batch(x, None, None, self.axis, self.epsilon, mask, mapped)
+        stddev = jnp.sqrt(variance + self.epsilon)
+        held = jnp.maximum(self.renorm_stddev.value.astype(stddev.dtype), self.epsilon**0.5)
+        r, d = stddev / held, (mean - self.renorm_mean.value) / held
+        r = jax.lax.stop_gradient(jnp.clip(r, self.renorm_clipping.get("rmin"), self.renorm_clipping.get("rmax")))
+        most = self.renorm_clipping.get("dmax")
+        d = jax.lax.stop_gradient(d if most is None else jnp.clip(d, -most, most))
+        self._move(self.renorm_mean, mean, self.renorm_momentum)
+        self._move(self.renorm_stddev, stddev, self.renorm_momentum)
+        self._move(self.moving_mean, mean, self.momentum)
+        self._move(self.moving_stddev, stddev, self.momentum)
+        self.moving_variance.assign(jnp.maximum(self.moving_stddev.value**2 - self.epsilon, 0))
+        scale = r if gamma is None else r * gamma
+        shift = d if gamma is None else d * gamma
+        shape = [-1 if axis == self.axis % x.ndim else 1 for axis in range(x.ndim)]
+        return outputs * scale.reshape(shape) + (shift if beta is None else shift + beta).reshape(shape)
+
+    def _move(self, average: Variable, value: Array, momentum: float) -> None:
+        average.assign(_between(average.value, value, momentum))
 
 
 @functools.partial(jax.jit, static_argnames="momentum")
 def _between(before: Array, value: Array, momentum: float) -> Array:
     return before.astype(value.dtype) * momentum + value * (1 - momentum)
+
+
+def _limits(clipping: dict[str, float] | None, layer: BatchNormalization) -> dict[str, float]:
+    limits = dict(clipping or {})
+    unknown = [name for name in limits if name not in ("rmin", "rmax", "dmax")]
+    if unknown or limits.get("dmax", 0) < 0 or limits.get("rmin", 0) > limits.get("rmax", float("inf")):
+        raise ValueError(
+            f"renorm_clipping of {type(layer).__name__} holds rmin, at most rmax, and dmax, not negative; not {clipping!r}."
+        )
+    return limits
 
 
 def _check_mask(mask: Array | None, inputs: Array) -> None:

@@ -55,6 +55,13 @@ def not_negative(value: Any, name: str, layer: Layer) -> float:
     return value
 
 
+def positive_number(value: Any, name: str, layer: Layer) -> float:
+    """Returns a positive number; raises ValueError, naming the layer's argument, for anything else."""
+    if not isinstance(value, (int, float)) or not value > 0:
+        raise ValueError(f"{name} of {type(layer).__name__} must be a positive number, not {value!r}.")
+    return value
+
+
 def fraction(value: Any, name: str, layer: Layer) -> float:
     """Returns a number from 0 to 1; raises ValueError, naming the layer's argument, for anything else."""
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
@@ -93,3 +100,13 @@ def without_cudnn(use_cudnn: Any, layer: Layer) -> Any:
             "to cuDNN. Leave use_cudnn at 'auto'; the numbers are the same."
         )
     return use_cudnn
+
+
+def hash_key(salt: Any, layer: Layer) -> tuple[int, int] | None:
+    """Returns the key of a hash, for one integer or two; raises ValueError, naming the layer, for other salts."""
+    if salt is None:
+        return None
+    parts = salt if isinstance(salt, (list, tuple)) else (salt, salt)
+    if len(parts) != 2 or not all(isinstance(part, int) for part in parts):
+        raise ValueError(f"salt of {type(layer).__name__} must be an integer or two of them, not {salt!r}.")
+    return parts[0] % 2**64, parts[1] % 2**64

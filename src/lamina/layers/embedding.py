@@ -80,7 +80,7 @@ class Embedding(Layer):
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["weights"]
+        config.pop("weights", None)
         return config
 
 

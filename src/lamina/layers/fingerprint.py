@@ -111,6 +111,11 @@ def combined(first: int, second: int) -> int:
     return _mix(_mix(result) * factor)
 
 
+def hashed(text: bytes, key: tuple[int, int] | None) -> int:
+    """Returns the fingerprint, or with a key SipHash."""
+    return fingerprint(text) if key is None else keyed(text, key)
+
+
 def keyed(text: bytes, key: tuple[int, int]) -> int:
     """Returns SipHash-2-4 with a key of two 64-bit numbers (Aumasson and Bernstein, 2012)."""
     v0, v1 = key[0] ^ 0x736F6D6570736575, key[1] ^ 0x646F72616E646F6D

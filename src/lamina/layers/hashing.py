@@ -8,9 +8,9 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import one_of, positive
+from lamina.layers.checks import hash_key, one_of, positive
 from lamina.layers.encoding import MODES, encoded, no_sparse
-from lamina.layers.fingerprint import combined, fingerprint, keyed
+from lamina.layers.fingerprint import combined, fingerprint, hashed
 from lamina.layers.host_inputs import host_array, per_value
 
 _SEED = 0xDECAFCAFFE  # that of TensorFlow's crossed columns
@@ -52,10 +52,7 @@ class Hashing(Layer):
         self.mask_value = mask_value
         if mask_value is not None and num_bins == 1:
             raise ValueError("Hashing with a mask_value needs num_bins of at least 2: bin 0 is for what is masked.")
-        salts = salt if isinstance(salt, (list, tuple)) else (salt, salt)
-        if salt is not None and (len(salts) != 2 or not all(isinstance(part, int) for part in salts)):
-            raise ValueError(f"salt of Hashing must be an integer or two of them, not {salt!r}.")
-        self.salt = None if salt is None else (salts[0] % 2**64, salts[1] % 2**64)
+        self.salt = hash_key(salt, self)
         self.output_mode = one_of(MODES, output_mode, "output_mode", self)
         no_sparse(sparse, self)
 
@@ -68,8 +65,7 @@ class Hashing(Layer):
         if self.mask_value is not None and text(value) == text(self.mask_value):
             return 0
         masked = int(self.mask_value is not None)
-        number = fingerprint(text(value)) if self.salt is None else keyed(text(value), self.salt)
-        return number % (self.num_bins - masked) + masked
+        return hashed(text(value), self.salt) % (self.num_bins - masked) + masked
 
 
 class HashedCrossing(Layer):

@@ -12,9 +12,10 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import one_of, positive
+from lamina.layers.checks import hash_key, one_of, positive
 from lamina.layers.encoding import MODES, encoded, no_sparse
-from lamina.layers.fingerprint import fingerprint
+from lamina.layers.fingerprint import hashed
+from lamina.layers.hashing import text
 from lamina.layers.host_inputs import host_array, host_batches, per_value
 
 _UNKNOWN = "Unknown words have no number here, for num_oov_indices is 0"
@@ -253,6 +254,7 @@ class StringLookup(Lookup):
             "count", each count multiplied with the word's inverse document frequency log(1 + documents / (1 + documents with it)).
         pad_to_max_tokens: whether vectors have max_tokens positions also where the vocabulary is smaller.
         sparse: taken as Keras has it; only False is possible.
+        salt: an integer, or two of them, that change which unknown words share a number.
         kwargs: what `lamina.Layer` takes.
 
     Raises:
@@ -277,6 +279,7 @@ class StringLookup(Lookup):
         output_mode: str = "int",
         pad_to_max_tokens: bool = False,
         sparse: bool = False,
+        salt: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -292,10 +295,11 @@ class StringLookup(Lookup):
             sparse,
             **kwargs,
         )
+        self.salt = hash_key(salt, self)
 
     def unknown(self, word: str) -> int:
         """Returns which of the numbers of unknown words a word is given: by its fingerprint."""
-        return fingerprint(word.encode()) % self.num_oov_indices
+        return hashed(word.encode(), self.salt) % self.num_oov_indices
 
 
 class IntegerLookup(Lookup):
@@ -305,7 +309,7 @@ class IntegerLookup(Lookup):
 
     Args:
         max_tokens: how many numbers there are at most; None is any.
-        num_oov_indices: how many numbers unknown integers share: each is given its remainder; 0 refuses them.
+        num_oov_indices: how many numbers unknown integers share, as `oov_method` says; 0 refuses them.
         mask_token: an integer that stands for none, or None.
         oov_token: what unknown integers are called.
         vocabulary: the integers in order, or the path of a text file with one in each line; None to take them from data.
@@ -315,10 +319,14 @@ class IntegerLookup(Lookup):
         output_mode: "int", "one_hot", "multi_hot", "count" or "tf_idf".
         sparse: taken as Keras has it; only False is possible.
         pad_to_max_tokens: whether vectors have max_tokens positions also where the vocabulary is smaller.
+        oov_method: "floormod": an unknown integer is given its remainder; "farmhash": that of its hash, which compiled code does
+            not know.
+        salt: an integer, or two of them, that change the hash.
         kwargs: what `lamina.Layer` takes.
 
     Raises:
         ValueError: for arguments that do not go together; when called, for unknown integers where num_oov_indices is 0.
+        TypeError: inside compiled code, for a way to number unknown integers that is not known there.
 
     >>> print(lamina.layers.IntegerLookup(vocabulary=[12, 36])(np.array([36, 7, 12])))
     [2 0 1]
@@ -339,6 +347,8 @@ class IntegerLookup(Lookup):
         output_mode: str = "int",
         sparse: bool = False,
         pad_to_max_tokens: bool = False,
+        oov_method: str = "floormod",
+        salt: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -354,10 +364,14 @@ class IntegerLookup(Lookup):
             sparse,
             **kwargs,
         )
+        self.oov_method = one_of(("floormod", "farmhash"), oov_method, "oov_method", self)
+        self.salt = hash_key(salt, self)
+        if self.salt is not None and self.oov_method != "farmhash":
+            raise ValueError(f"salt of IntegerLookup is for oov_method='farmhash', not {oov_method!r}.")
 
     def unknown(self, word: Any) -> Any:
-        """Returns which of the numbers of unknown integers one is given: its remainder."""
-        return word % self.num_oov_indices
+        """Returns which of the numbers of unknown integers one is given: its remainder, or that of its hash."""
+        return (hashed(text(word), self.salt) if self.oov_method == "farmhash" else word) % self.num_oov_indices
 
     def numbers(self, inputs: Any) -> Array:
         """Returns the number of each integer; -1 for what has none."""
@@ -365,12 +379,16 @@ class IntegerLookup(Lookup):
             return super().numbers(inputs)
         if not self.num_oov_indices and self.output_mode == "int":
             raise TypeError(f"The layer {self.path!r} cannot tell inside compiled code which integers are unknown. {_UNKNOWN}.")
+        if self.num_oov_indices > 1 and self.oov_method == "farmhash":
+            raise TypeError(
+                f"The layer {self.path!r} cannot hash integers inside compiled code. Call it on data before they go in."
+            )
         assert self._numbers is not None
         special = {} if self.mask_token is None else {self.mask_token: 0 if self._masked else -1}
         known = sorted({**self._numbers, **special}.items())
         keys, numbers = (jnp.asarray(column, "int32") for column in zip(*known, strict=True)) if known else (jnp.zeros(1),) * 2
         place = jnp.minimum(jnp.searchsorted(keys, inputs), len(keys) - 1)
-        others = self._masked + self.unknown(inputs) if self.num_oov_indices else jnp.full_like(inputs, -1)
+        others = self._masked + inputs % self.num_oov_indices if self.num_oov_indices else jnp.full_like(inputs, -1)
         return jnp.where(keys[place] == inputs, numbers[place], others).astype("int32")
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import lamina.optimizers.schedules as schedules
 from lamina.core.config import resolve
+from lamina.core.config import serialize as serialize
 from lamina.optimizers.adadelta import Adadelta
 from lamina.optimizers.adafactor import Adafactor
 from lamina.optimizers.adagrad import Adagrad
@@ -13,15 +14,17 @@ from lamina.optimizers.ftrl import Ftrl
 from lamina.optimizers.lamb import Lamb
 from lamina.optimizers.lion import Lion
 from lamina.optimizers.loss_scale import LossScaleOptimizer, scaling
+from lamina.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from lamina.optimizers.muon import Muon
 from lamina.optimizers.nadam import Nadam
 from lamina.optimizers.optax_optimizer import OptaxOptimizer
 from lamina.optimizers.optimizer import Optimizer
 from lamina.optimizers.rmsprop import RMSprop
+from lamina.optimizers.schedule_free import ScheduleFreeAdamW
 from lamina.optimizers.sgd import SGD
 from lamina.optimizers.transformations import descend
 
-_CLASSES = (Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop, SGD)
+_CLASSES = (Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, Muon, Nadam, RMSprop, ScheduleFreeAdamW, SGD)
 _NAMES = {cls.__name__.lower(): cls for cls in _CLASSES}
 
 
@@ -43,6 +46,8 @@ def get(identifier: Any) -> Optimizer:
     raise TypeError(f"An optimizer must be a name, a lamina.optimizers.Optimizer or an optax optimizer, not {identifier!r}.")
 
 
+deserialize = get
+
 __all__ = [
     "SGD",
     "Adadelta",
@@ -55,13 +60,18 @@ __all__ = [
     "Lamb",
     "Lion",
     "LossScaleOptimizer",
+    "MultiOptimizer",
     "Muon",
     "Nadam",
     "OptaxOptimizer",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "descend",
+    "deserialize",
     "get",
     "scaling",
     "schedules",
+    "serialize",
 ]

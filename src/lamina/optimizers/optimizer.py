@@ -16,6 +16,7 @@ from lamina.core.control import cond
 from lamina.core.errors import describe, suggest
 from lamina.core.frame import Transaction, concrete, thread
 from lamina.core.leaving import public
+from lamina.core.lift import lift
 from lamina.core.naming import snake_case
 from lamina.core.shown import shown_arguments
 from lamina.core.tree import Module
@@ -384,6 +385,52 @@ class Optimizer(Module, family="optimizers"):
         pairs = list(grads_and_vars)
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
         return self._iterations
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Array], list[Array]]:
+        """Takes one step as a pure function: returns the new values of the moved variables, and of its own; assigns nothing.
+
+        Args:
+            optimizer_variables: a value for each of `variables`.
+            grads: one gradient for each variable that it was built for.
+            trainable_variables: a value for each of these.
+
+        Raises:
+            ValueError: before it is built, or for another number of values.
+
+        >>> w = lamina.Variable(1.0)
+        >>> optimizer = lamina.optimizers.SGD(0.5)
+        >>> optimizer.build([w])
+        >>> (new,), _ = optimizer.stateless_apply([v.value for v in optimizer.variables], [jnp.array(1.0)], [w.value])
+        >>> print(new, w.numpy())
+        0.5 1.0
+        """
+        self._check_built("stateless_apply")
+        own, targets = self.variables, list(self._targets)
+        for given, known, what in ((optimizer_variables, own, "of its own"), (trainable_variables, targets, "that it moves")):
+            if len(given) != len(known):
+                raise ValueError(f"{self.name} has {len(known)} variables {what}, and was given {len(given)} values for them.")
+        _, new = lift(lambda: self.apply(grads, targets), [*targets, *own])([*trainable_variables, *optimizer_variables])
+        return list(new[: len(targets)]), list(new[len(targets) :])
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets `variables` to values, in their order.
+
+        Raises:
+            ValueError: before it is built, or for values that are not as many or not of the same shapes; then nothing is set.
+        """
+        self._check_built("set_weights")
+        own = self.variables
+        wanted, given = [variable.shape for variable in own], [np.shape(value) for value in weights]
+        if wanted != given:
+            raise ValueError(f"{self.name} has variables of the shapes {wanted}, and was given values of the shapes {given}.")
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
+
+    def _check_built(self, what: str) -> None:
+        if not self.built:
+            raise ValueError(f"{self.name} has no variables yet for {what}: call build(variables) with those that it is to move.")
 
     # --- around steps ------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 import lamina.optimizers.checks as checks
-from lamina.core.config import Configurable
+from lamina.core.config import Configurable, resolve
+from lamina.core.config import serialize as serialize
 from lamina.core.variable import Array
 
 
@@ -277,3 +278,20 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 def _half_wave(share: Array, alpha: float, height: Any = 1.0) -> Array:
     return (1 - alpha) * 0.5 * height * (1 + jnp.cos(math.pi * share)) + alpha
+
+
+def deserialize(config: Any) -> LearningRateSchedule:
+    """Returns a new schedule from what `serialize` returned.
+
+    Raises:
+        ValueError: for a class that is not known.
+        TypeError: for what is no config of a schedule.
+
+    >>> config = serialize(ExponentialDecay(0.5, 10, 0.25))
+    >>> print(deserialize(config)(5))
+    0.25
+    """
+    found = resolve(config, LearningRateSchedule, {}, "schedule", must_be_callable=False)
+    if not isinstance(found, LearningRateSchedule):
+        raise TypeError(f"A schedule is made from what lamina.optimizers.schedules.serialize returns, not from {config!r}.")
+    return found

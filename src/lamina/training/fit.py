@@ -99,7 +99,7 @@ def fit(
     watch = _Watch(model, "train", callbacks, report)
     model.stop_training = False
     callbacks.set_model(model)
-    callbacks.set_params({"epochs": epochs.stop, "steps": feed.steps, "verbose": verbose})
+    callbacks.set_params({"epochs": epochs.stop, "steps": feed.steps, "verbose": verbose, "shown": True})
     callbacks.on_train_begin({})
     logs: Logs = {}
     asked = feed.steps

@@ -251,7 +251,7 @@ class Trainer(Learner):
             return callbacks
         group = CallbackList(callbacks)
         group.set_model(self)
-        group.set_params({"verbose": verbose})
+        group.set_params({"verbose": verbose, "shown": True})
         return group
 
     def _make_ready(self, data: Data, kind: str) -> None:
