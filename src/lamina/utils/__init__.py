@@ -6,6 +6,7 @@ from lamina.training.packing import pack as pack_x_y_sample_weight
 from lamina.training.packing import unpack as unpack_x_y_sample_weight
 from lamina.utils.arrays import normalize, pad_sequences, to_categorical
 from lamina.utils.batches import PyDataset, split_dataset, timeseries_dataset_from_array
+from lamina.utils.download import get_file
 from lamina.utils.folders import image_dataset_from_directory, text_dataset_from_directory
 from lamina.utils.random_seed import set_random_seed
 
@@ -15,6 +16,7 @@ __all__ = [
     "PyDataset",
     "Sequence",
     "clear_session",
+    "get_file",
     "image_dataset_from_directory",
     "normalize",
     "pack_x_y_sample_weight",
