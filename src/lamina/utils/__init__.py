@@ -8,22 +8,35 @@ from lamina.utils.arrays import normalize, pad_sequences, to_categorical
 from lamina.utils.batches import PyDataset, split_dataset, timeseries_dataset_from_array
 from lamina.utils.download import get_file
 from lamina.utils.folders import image_dataset_from_directory, text_dataset_from_directory
+from lamina.utils.images import array_to_img, img_to_array, load_img, save_img
 from lamina.utils.random_seed import set_random_seed
+from lamina.utils.settings import Config
+from lamina.utils.sounds import audio_dataset_from_directory
+from lamina.utils.tensors import get_source_inputs, is_keras_tensor, standardize_dtype
 
 Sequence = PyDataset
 
 __all__ = [
+    "Config",
     "PyDataset",
     "Sequence",
+    "array_to_img",
+    "audio_dataset_from_directory",
     "clear_session",
     "get_file",
+    "get_source_inputs",
     "image_dataset_from_directory",
+    "img_to_array",
+    "is_keras_tensor",
+    "load_img",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
+    "save_img",
     "set_random_seed",
     "split_dataset",
+    "standardize_dtype",
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
     "to_categorical",
