@@ -1,5 +1,13 @@
 """Utilities."""
 
+from lamina.core.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from lamina.core.naming import clear_session
 from lamina.inspect.picture import plot_model
 from lamina.training.packing import pack as pack_x_y_sample_weight
@@ -10,6 +18,7 @@ from lamina.utils.download import get_file
 from lamina.utils.folders import image_dataset_from_directory, text_dataset_from_directory
 from lamina.utils.images import array_to_img, img_to_array, load_img, save_img
 from lamina.utils.random_seed import set_random_seed
+from lamina.utils.serialization import deserialize_keras_object, serialize_keras_object
 from lamina.utils.settings import Config
 from lamina.utils.sounds import audio_dataset_from_directory
 from lamina.utils.tensors import get_source_inputs, is_keras_tensor, standardize_dtype
@@ -18,12 +27,18 @@ Sequence = PyDataset
 
 __all__ = [
     "Config",
+    "CustomObjectScope",
     "PyDataset",
     "Sequence",
     "array_to_img",
     "audio_dataset_from_directory",
     "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
     "get_file",
+    "get_registered_name",
+    "get_registered_object",
     "get_source_inputs",
     "image_dataset_from_directory",
     "img_to_array",
@@ -33,7 +48,9 @@ __all__ = [
     "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
+    "register_keras_serializable",
     "save_img",
+    "serialize_keras_object",
     "set_random_seed",
     "split_dataset",
     "standardize_dtype",
