@@ -12,11 +12,13 @@ from lamina.core.naming import clear_session
 from lamina.inspect.picture import plot_model
 from lamina.training.packing import pack as pack_x_y_sample_weight
 from lamina.training.packing import unpack as unpack_x_y_sample_weight
+from lamina.training.progress import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
 from lamina.utils.arrays import normalize, pad_sequences, to_categorical
 from lamina.utils.batches import PyDataset, split_dataset, timeseries_dataset_from_array
 from lamina.utils.download import get_file
 from lamina.utils.folders import image_dataset_from_directory, text_dataset_from_directory
 from lamina.utils.images import array_to_img, img_to_array, load_img, save_img
+from lamina.utils.progbar import Progbar
 from lamina.utils.random_seed import set_random_seed
 from lamina.utils.serialization import deserialize_keras_object, serialize_keras_object
 from lamina.utils.settings import Config
@@ -28,6 +30,7 @@ Sequence = PyDataset
 __all__ = [
     "Config",
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "array_to_img",
@@ -35,6 +38,8 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_file",
     "get_registered_name",
@@ -42,6 +47,7 @@ __all__ = [
     "get_source_inputs",
     "image_dataset_from_directory",
     "img_to_array",
+    "is_interactive_logging_enabled",
     "is_keras_tensor",
     "load_img",
     "normalize",
