@@ -13,6 +13,7 @@ from lamina.inspect.picture import plot_model
 from lamina.training.packing import pack as pack_x_y_sample_weight
 from lamina.training.packing import unpack as unpack_x_y_sample_weight
 from lamina.training.progress import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
+from lamina.utils import bounding_boxes
 from lamina.utils.arrays import normalize, pad_sequences, to_categorical
 from lamina.utils.batches import PyDataset, split_dataset, timeseries_dataset_from_array
 from lamina.utils.download import get_file
@@ -35,6 +36,7 @@ __all__ = [
     "Sequence",
     "array_to_img",
     "audio_dataset_from_directory",
+    "bounding_boxes",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
