@@ -34,7 +34,8 @@ def rooms() -> list[str]:
     inside = [
         f"lamina.datasets.{name}" for name in lamina.datasets.__all__ if isinstance(getattr(lamina.datasets, name), ModuleType)
     ]
-    return ["lamina", *sorted([*below, *inside, "lamina.optimizers.schedules"])]
+    inside += ["lamina.optimizers.schedules", "lamina.utils.bounding_boxes"]
+    return ["lamina", *sorted([*below, *inside])]
 
 
 def public_names(room: str) -> dict[str, Any]:
