@@ -31,7 +31,11 @@ SHOWN_BESIDES = {"lamina": ["lamina.inspect.story.Story", "lamina.core.events.Ev
 def rooms() -> list[str]:
     """Returns the modules that the public names are found in."""
     below = [f"lamina.{name}" for name in lamina.__all__ if isinstance(getattr(lamina, name), ModuleType)]
-    return ["lamina", *sorted([*below, "lamina.optimizers.schedules"])]
+    inside = [
+        f"lamina.datasets.{name}" for name in lamina.datasets.__all__ if isinstance(getattr(lamina.datasets, name), ModuleType)
+    ]
+    inside += ["lamina.optimizers.schedules", "lamina.utils.bounding_boxes"]
+    return ["lamina", *sorted([*below, *inside])]
 
 
 def public_names(room: str) -> dict[str, Any]:

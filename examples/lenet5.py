@@ -5,21 +5,13 @@ python examples/lenet5.py --data FOLDER    # MNIST, from the files *images-idx3-
 """
 
 import argparse
-import gzip
 from pathlib import Path
 
 import numpy as np
 
 import lamina
 from lamina import layers
-
-
-def read_idx(path):
-    """Reads a file in MNIST's format: the number of axes, their sizes, then the bytes."""
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        content = file.read()
-    sizes = np.frombuffer(content, ">i4", count=content[3], offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(sizes)).reshape(sizes)
+from lamina.datasets import read_idx
 
 
 def mnist(folder):

@@ -86,6 +86,35 @@ def test_the_gan_draws_all_around_the_ring():
     assert np.histogram(angle, 8, (-np.pi, np.pi))[0].min() > len(drawn) / 8 / 3
 
 
+@pytest.mark.slow
+def test_rows_are_read_by_a_gru_and_by_a_transformer(capsys):
+    assert min(example("read_rows").main().values()) > 0.95
+    assert "7190 digits to learn from, 359 to test on, each of 8 rows of 8 pixels" in capsys.readouterr().out
+
+
+def test_rows_of_mnist_are_read(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    sets = {f"x_{part}": rng.integers(0, 256, (number, 28, 28), "uint8") for part, number in (("train", 64), ("test", 32))}
+    np.savez(tmp_path / "mnist.npz", **sets, y_train=np.arange(64) % 10, y_test=np.arange(32) % 10)
+    example("read_rows").main(tmp_path / "mnist.npz", epochs=1)
+    assert "64 digits to learn from, 32 to test on, each of 28 rows of 28 pixels" in capsys.readouterr().out
+
+
+def test_texts_are_told_apart(capsys):
+    accuracy, most = example("text_classifier").main(count=400)
+    assert accuracy > most + 0.2 and most < 0.4
+    assert "960 paragraphs to learn from, 240 to test on" in capsys.readouterr().out
+
+
+def test_the_value_of_houses_is_told_better_than_by_a_linear_fit(tmp_path):
+    housing = example("housing")
+    (x, y), _ = housing.made_up()
+    x[::10, 4] = np.nan  # as in the census, where some numbers of bedrooms lack
+    np.savez(tmp_path / "houses.npz", x=x, y=y)
+    errors = housing.main(tmp_path / "houses.npz", epochs=8)
+    assert errors["the model"] < 0.9 * errors["the linear fit"]
+
+
 def test_the_custom_layer_is_silent_where_it_is_asked_to_be(capsys):
     accuracies = example("custom_layer").main(epochs=8)
     printed = capsys.readouterr().out

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import config
+from lamina.core.custom_objects import get_registered_object
 from lamina.core.errors import suggest
 from lamina.core.graph import op
 from lamina.ops.activation_rules import gelu as gelu_of
@@ -425,6 +426,9 @@ def get(identifier: Any) -> Callable[..., Any]:
     if identifier is None:
         return linear
     if isinstance(identifier, str):
+        custom = get_registered_object(identifier)
+        if custom is not None:
+            return custom() if isinstance(custom, type) else custom
         if identifier not in _named:
             raise ValueError(f"Unknown activation {identifier!r}. {suggest(identifier, _named)}")
         return _named[identifier]

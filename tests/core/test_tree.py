@@ -298,3 +298,11 @@ def test_a_copy_is_a_tree_of_its_own():
     np.testing.assert_array_equal(net(X), before)
     np.testing.assert_array_equal(twin(X), 0)
     assert lamina.jit(twin)(X).shape == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["place", "adopt", "step_to"])
+def test_attributes_may_have_any_name(name):
+    node = Node()
+    setattr(node, name, layers.Dense(2))
+    getattr(node, name).build((None, 3))
+    assert [weight.path for weight in node.weights] == [f"node/{name}/kernel", f"node/{name}/bias"]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import jax
 import numpy as np
 
+from lamina.core.custom_objects import get_registered_object, own_name
 from lamina.core.errors import suggest
 from lamina.core.plain import decode, encode
 from lamina.core.shown import Shown, shown_arguments
@@ -90,7 +91,10 @@ def _copied(value: Any) -> Any:
 
 
 def registered_name(cls: type) -> str:
-    """Returns the name a class is known by: its own, with `Custom>` before it outside of Lamina."""
+    """Returns the name a class is known by: the one it was given, or its own, with `Custom>` before it outside of Lamina."""
+    given = own_name(cls)
+    if given is not None:
+        return given
     return cls.__name__ if cls.__module__.startswith("lamina.") else f"Custom>{cls.__name__}"
 
 
@@ -147,7 +151,7 @@ def serialize(value: Any) -> Any:
         return np.dtype(value).name
     if isinstance(value, np.generic) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 0):
         return value.item()
-    name = getattr(value, "registered_name", None)
+    name = getattr(value, "registered_name", None) or own_name(value)
     return name if isinstance(name, str) else value
 
 
@@ -170,9 +174,9 @@ def deserialize(value: Any) -> Any:
 
 def find_class(base: type[Configurable], name: str) -> type[Any]:
     """Returns the class of the family that goes by `name`: its own name, or `Custom>` and its name."""
-    for key in (name, f"Custom>{name}"):
-        if key in base.registry:
-            return base.registry[key]
+    for found in (get_registered_object(name), base.registry.get(name), base.registry.get(f"Custom>{name}")):
+        if isinstance(found, type) and issubclass(found, base):
+            return found
     raise ValueError(
         f"Unknown class {name!r} in {base.family}. {suggest(name, base.registry)} A class of your own is known once it is defined."
     )
@@ -203,7 +207,10 @@ def resolve(
     if isinstance(identifier, dict):
         found = deserialize({"family": base.family, "config": {}, **identifier})
     elif isinstance(identifier, str):
-        if identifier in names:
+        custom = get_registered_object(identifier)
+        if custom is not None:
+            found = custom() if isinstance(custom, type) else custom
+        elif identifier in names:
             found = names[identifier]()
         elif identifier in base.registry or f"Custom>{identifier}" in base.registry:
             found = find_class(base, identifier)()

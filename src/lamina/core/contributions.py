@@ -109,7 +109,7 @@ class Contributing(Weighted):
         metric = self._added_metrics.get(name)
         if metric is None:
             metric = self._added_metrics[name] = Mean(name)
-            metric.adopt(self)
+            metric._adopt(self)
         if isinstance(value, SymbolicTensor):
             self._symbolic_metrics.append((value, metric))  # type: ignore[arg-type]
         else:

@@ -10,18 +10,18 @@ class Placed:
     __slots__ = ()
     _parents: "list[weakref.ref[Any]]"
 
-    def adopt(self, parent: Any) -> None:
+    def _adopt(self, parent: Any) -> None:
         """Notes that `parent` holds it."""
         if not any(reference() is parent for reference in self._parents):
             alive = [reference for reference in self._parents if reference() is not None]
             self._parents[:] = [*alive, weakref.ref(parent)]
 
-    def place(self) -> tuple[Any, str]:
+    def _place(self) -> tuple[Any, str]:
         """Returns what holds it and the step that leads from there: the first that still does, and is not below it."""
         for reference in self._parents:
             parent = reference()
             if parent is not None and not _below(parent, self):
-                step = parent.step_to(self)
+                step = parent._step_to(self)
                 if step is not None:
                     return parent, step
         return None, ""

@@ -45,7 +45,7 @@ class Module(Configurable, Placed):
     @property
     def path(self) -> str:
         """The names from the root of the tree down to this object, joined by `/`."""
-        parent, step = self.place()
+        parent, step = self._place()
         return self.name if parent is None else f"{parent.path}/{step}"
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -59,7 +59,7 @@ class Module(Configurable, Placed):
             super().__setattr__(name, value)
             if name not in self._untracked:
                 for _, child in walk(name, value):
-                    child.adopt(self)
+                    child._adopt(self)
         else:
             super().__setattr__(name, value)
 
@@ -76,7 +76,7 @@ class Module(Configurable, Placed):
                 if id(child) in seen or child is self:
                     continue
                 seen.add(id(child))
-                child.adopt(self)
+                child._adopt(self)
                 steps[_unused(self._step(place, child), steps, inner)] = child
         return steps
 
@@ -94,7 +94,7 @@ class Module(Configurable, Placed):
             return child._name or place
         return child.name if self.steps_by_name else child._explicit_name or place
 
-    def step_to(self, child: "Variable | Module") -> str | None:
+    def _step_to(self, child: "Variable | Module") -> str | None:
         """Returns the step that leads to a child, or None if it is not (any more) one."""
         return next((step for step, candidate in self.children().items() if candidate is child), None)
 

@@ -102,13 +102,13 @@ class Variable(Cell, Placed, Shown):
         """The explicit name, else the attribute that holds it, else `variable`."""
         if self._name is not None:
             return self._name
-        parent, step = self.place()
+        parent, step = self._place()
         return "variable" if parent is None else step
 
     @property
     def path(self) -> str:
         """The names from the root of the tree of attributes down to this variable, joined by `/`."""
-        parent, step = self.place()
+        parent, step = self._place()
         return self.name if parent is None else f"{parent.path}/{step}"
 
     @property

@@ -93,7 +93,7 @@ class Weighted(Module):
             regularizer=regularizers.get(regularizer),
             autocast=autocast,
         )
-        variable.adopt(self)
+        variable._adopt(self)
         self._unassigned.append(variable)
         if events.listeners:
             given = f"{dtype.name}{show_shape(sizes)} from {type(initializer).__name__}"

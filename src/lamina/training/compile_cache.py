@@ -8,13 +8,15 @@ from pathlib import Path
 
 import jax
 
+from lamina.core.home import home
+
 _SECONDS = 0.02  # what compiles faster is not worth a file
 _BYTES = 2**30
 
 
 @functools.cache
 def keep_programs() -> None:
-    """Lets JAX keep compiled programs on disk, in Lamina's folder below the user's cache folder.
+    """Lets JAX keep compiled programs on disk, in Lamina's folder (`core/home.py`).
 
     The way out is `LAMINA_COMPILE_CACHE=0` in the environment; another value is the folder to use. Where JAX has been given a
     folder (`jax_compilation_cache_dir`), that is used.
@@ -34,8 +36,7 @@ def keep_programs() -> None:
 
 
 def _default_folder() -> Path:
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return caches / "lamina" / f"programs-{_machine()}"
+    return home() / f"programs-{_machine()}"
 
 
 def _machine() -> str:

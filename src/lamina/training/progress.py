@@ -1,6 +1,7 @@
 """What a person sees of training: a bar in a terminal, one line an epoch elsewhere."""
 
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -66,7 +67,7 @@ class Lines(Silent):
     def finish(self, logs: Mapping[str, Any]) -> None:
         """Prints the line."""
         seconds = time.perf_counter() - self._began
-        print(" - ".join([self._title, show_time(seconds), *([show_logs(logs)] if logs else [])]), flush=True)
+        _say(" - ".join([self._title, show_time(seconds), *([show_logs(logs)] if logs else [])]))
 
 
 class Bar(Silent):
@@ -128,7 +129,38 @@ def reporter(verbose: Any) -> Silent:
         raise ValueError(f"verbose is 0 (silent), 1 (a bar), 2 (a line an epoch) or 'auto', not {verbose!r}.")
     if verbose == 0:
         return Silent()
-    return Lines() if verbose == 2 or not _can_move() else Bar()
+    return Lines() if verbose == 2 or not _interactive[0] or not _can_move() else Bar()
+
+
+_interactive = [True]
+
+
+def enable_interactive_logging() -> None:
+    """Prints the progress of training, as is done unless something else is said."""
+    _interactive[0] = True
+
+
+def disable_interactive_logging() -> None:
+    """Gives the progress of training to Python's logger "lamina", at the level INFO: a line for each pass.
+
+    >>> lamina.config.disable_interactive_logging()
+    >>> lamina.config.is_interactive_logging_enabled()
+    False
+    >>> lamina.config.enable_interactive_logging()
+    """
+    _interactive[0] = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Tells whether the progress of training is printed."""
+    return _interactive[0]
+
+
+def _say(line: str) -> None:
+    if _interactive[0]:
+        print(line, flush=True)
+    else:
+        logging.getLogger("lamina").info(line)
 
 
 def _can_move() -> bool:

@@ -10,9 +10,9 @@ import numpy as np
 from lamina.core.errors import suggest
 from lamina.utils.arrays import to_categorical
 from lamina.utils.batches import Samples
+from lamina.utils.images import MODES
 
 _PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
-_COLOURS = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _LABELS = ("int", "categorical", "binary")
 
 
@@ -57,8 +57,8 @@ def image_dataset_from_directory(
     """
     from PIL import Image, ImageOps
 
-    if color_mode not in _COLOURS:
-        raise ValueError(f"Unknown color_mode {color_mode!r}. {suggest(color_mode, _COLOURS)}")
+    if color_mode not in MODES:
+        raise ValueError(f"Unknown color_mode {color_mode!r}. {suggest(color_mode, MODES)}")
     way = getattr(Image.Resampling, interpolation.upper(), None)
     if way is None:
         raise ValueError(
@@ -68,11 +68,11 @@ def image_dataset_from_directory(
 
     def read(path: Path) -> np.ndarray:
         with Image.open(path) as picture:
-            shown = picture.convert(_COLOURS[color_mode])
+            shown = picture.convert(MODES[color_mode])
         fitted = ImageOps.fit(shown, (width, height), way) if crop_to_aspect_ratio else shown.resize((width, height), way)
         return np.asarray(fitted, "float32").reshape(height, width, -1)
 
-    files = _Files(Path(directory), _PICTURES, class_names, labels, label_mode, follow_links)
+    files = Files(Path(directory), _PICTURES, class_names, labels, label_mode, follow_links)
     return files.parts(lambda paths: np.stack([read(path) for path in paths]), batch_size, shuffle, seed, validation_split, subset)
 
 
@@ -109,7 +109,7 @@ def text_dataset_from_directory(
     Raises:
         ValueError: for options that do not go together, or if there are no texts.
     """
-    files = _Files(Path(directory), (".txt",), class_names, labels, label_mode, follow_links)
+    files = Files(Path(directory), (".txt",), class_names, labels, label_mode, follow_links)
 
     def take(paths: Sequence[Path]) -> np.ndarray:
         return np.array([path.read_text(encoding="utf-8")[:max_length] for path in paths])
@@ -117,7 +117,7 @@ def text_dataset_from_directory(
     return files.parts(take, batch_size, shuffle, seed, validation_split, subset)
 
 
-class _Files:
+class Files:
     """The files of a directory and their labels, in the order of their paths."""
 
     def __init__(
