@@ -54,7 +54,7 @@ def test_the_bias_may_have_axes_of_the_inputs():
 
 def test_what_does_not_fit_together_is_refused():
     for equation in ("ab", "ab,bc", "a...b,bc->a...c", "...ab...,bc->...ac...", "...ab,bc->ac", "ab,bc,cd->ad"):
-        with pytest.raises(ValueError, match="An equation of EinsumDense looks like"):
+        with pytest.raises(ValueError, match="The equation of EinsumDense looks like"):
             layers.EinsumDense(equation, 3)
     with pytest.raises(ValueError, match=r"The outputs of 'ab,bc->ad' have the axes \['d'\]"):
         layers.EinsumDense("ab,bc->ad", 3)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras.src.backend import get_keras_mask, set_keras_mask
 
 import lamina
+from lamina.core.masks import mask_of, with_mask
 from lamina.core.symbolic import SymbolicTensor
 
 EPSILON = {"float32": 2e-6, "mixed_float16": 2**-9, "mixed_bfloat16": 2**-6}
@@ -113,11 +115,13 @@ CASES = {
     "RepeatVector": (lambda k: k.RepeatVector(4), "b t"),
     "Reshape": (lambda k: k.Reshape((-1, 4)), "b t 8"),
     "Rescaling": (lambda k: k.Rescaling(0.3, offset=-1.0), "b t 3"),
-    "STFTSpectrogram": (lambda k: k.STFTSpectrogram("magnitude", 4, 2, padding="same", expand_dims=True), "b t 3"),
     "ReversibleEmbedding": (lambda k: k.ReversibleEmbedding(7, 3, tie_weights=False), "b t int"),
+    "RotaryEmbedding": (lambda k: k.RotaryEmbedding(), "b t 2 4"),
+    "STFTSpectrogram": (lambda k: k.STFTSpectrogram("magnitude", 4, 2, padding="same", expand_dims=True), "b t 3"),
     "SeparableConv1D": (lambda k: k.SeparableConv1D(4, 2, padding="same", dilation_rate=2), "b t 3"),
     "SeparableConv2D": (lambda k: k.SeparableConv2D(2, (3, 2), 2, "same", depth_multiplier=2, use_bias=False), "b t 4 3"),
     "SimpleRNN": (lambda k: k.SimpleRNN(4, return_sequences=True, go_backwards=True), "b t 3"),
+    "SinePositionEncoding": (lambda k: k.SinePositionEncoding(), "b t 3"),
     "Softmax": (lambda k: k.Softmax(axis=(1, 2)), "b t 3"),
     "SpatialDropout1D": (lambda k: k.SpatialDropout1D(0.4, seed=7), "b t 3"),
     "SpatialDropout2D": (lambda k: k.SpatialDropout2D(0.4, "channels_first", seed=8), "b 3 t 2"),
@@ -138,9 +142,8 @@ KERAS_LACKS_BFLOAT16 = ("STFTSpectrogram",)
 KERAS_LACKS_FLOAT16 = ("GroupedQueryAttention", "MultiHeadAttention")  # JAX's attention, which it takes, does on the CPU
 KERAS_LACKS_GRADIENTS = ("MelSpectrogram",)  # those of a square root, where a signal has nothing of a frequency
 every_case = pytest.mark.parametrize("name", CASES)
-float_cases = pytest.mark.parametrize(
-    "name", [name for name in CASES if "int" not in CASES[name][1] and name not in KERAS_LACKS_GRADIENTS]
-)
+NOT_IN_KERAS = ("RotaryEmbedding", "SinePositionEncoding")
+cases_of_keras = pytest.mark.parametrize("name", [name for name in CASES if name not in NOT_IN_KERAS])
 
 
 def make(name, of=lamina.layers):
@@ -198,6 +201,30 @@ def both(name, x):
     return ours, theirs
 
 
+def gradients(layer, name, x, mask=None, **options):
+    """The gradients of the sum of the outputs' sines, by the weights and by inputs that are no integers; and what else comes out.
+
+    That is the outputs, their mask, and the variables that are not trained. Everything is one pure, compiled function.
+    """
+    put, get = (with_mask, mask_of) if isinstance(layer, lamina.Layer) else (with_mask_of_keras, get_keras_mask)
+    before = [variable.value for variable in layer.non_trainable_variables]
+
+    def run(weights, x):
+        inputs = x if mask is None else jax.tree.map(lambda x: put(x * 1, mask), x)
+        outputs, after = layer.stateless_call(weights, before, *arguments(name, inputs), **options)
+        return jnp.sum(jnp.sin(jnp.asarray(outputs, "float32"))), (outputs, get(outputs), after)
+
+    by = (0,) if "int" in CASES[name][1] else (0, 1)
+    weights = [variable.value for variable in layer.trainable_variables]
+    fast = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}  # compiled fast, to run slowly
+    return jax.jit(jax.grad(run, by, has_aux=True), compiler_options=fast)(weights, x)
+
+
+def with_mask_of_keras(x, mask):
+    set_keras_mask(x, mask)
+    return x
+
+
 def assert_close(actual, desired, tolerance):
     assert (actual.shape, actual.dtype) == (desired.shape, desired.dtype)
     np.testing.assert_allclose(np.float64(actual), np.float64(desired), rtol=tolerance, atol=4 * tolerance)
@@ -208,13 +235,12 @@ def test_every_layer_has_a_case():
     public = {layer.__name__ for layer in found if isinstance(layer, type)}  # by their own names, not by others that they go by
     bases = {"InputLayer", "InputSpec", "Layer", "Wrapper"}
     on_the_host = {"HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}  # see test_preprocessing.py
-    not_in_keras = {"RotaryEmbedding", "SinePositionEncoding"}
     of_functions = {"FlaxLayer", "JaxLayer"}  # see test_jax_layer.py and test_flax_layer.py
     cells = {"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"}  # they take states too: test_recurrent.py
-    assert {name.split()[0] for name in CASES} == public - bases - on_the_host - not_in_keras - of_functions - cells
+    assert {name.split()[0] for name in CASES} == public - bases - on_the_host - of_functions - cells
 
 
-@every_case
+@cases_of_keras
 @given(dtype=st.sampled_from(sorted(EPSILON)), sizes=st.sampled_from([(1, 1), (2, 5), (3, 3)]), seed=st.integers(0, 99))
 @settings(max_examples=1, deadline=None)
 def test_the_numbers_are_those_of_keras(name, dtype, sizes, seed):
@@ -227,16 +253,25 @@ def test_the_numbers_are_those_of_keras(name, dtype, sizes, seed):
         assert_close(ours(*x), jax.jit(theirs)(*x), EPSILON[dtype])
 
 
-@float_cases
+@pytest.mark.parametrize("name", [name for name in CASES if name not in (*NOT_IN_KERAS, *KERAS_LACKS_GRADIENTS)])
 def test_the_gradients_are_those_of_keras(name):
     x = each(jnp.asarray, inputs(name))
-    ours, theirs = both(name, x)
-
-    def gradient(layer):
-        return jax.jit(jax.grad(lambda x: jnp.sum(jnp.sin(layer(*arguments(name, x))))))(x)
-
-    for actual, desired in zip(jax.tree.leaves(gradient(ours)), jax.tree.leaves(gradient(theirs)), strict=True):
+    found, expected = (gradients(layer, name, x)[0] for layer in both(name, x))
+    for actual, desired in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         assert_close(actual, desired, 1e-5)
+
+
+@every_case
+def test_in_mixed_bfloat16_weights_stay_in_float32_and_all_numbers_are_finite(name):
+    x = each(jnp.asarray, inputs(name))
+    with policy("mixed_bfloat16"):
+        layer = make(name)
+        layer.build(*arguments(name, each(np.shape, x)))
+        gradient, (outputs, *state) = gradients(layer, name, x, training=True)
+    kept = [*layer.trainable_variables, *gradient[0], *jax.tree.leaves(state)]
+    assert {str(array.dtype) for array in kept if jnp.issubdtype(array.dtype, jnp.floating)} <= {"float32"}
+    for array in jax.tree.leaves((gradient, outputs, state)):
+        assert np.isfinite(np.float64(array)).all()
 
 
 @every_case
@@ -287,6 +322,6 @@ def test_a_layer_comes_back_from_its_config(name, training):
     np.testing.assert_array_equal(again(*x, training=training), layer(*x, training=training))
 
 
-@every_case
+@cases_of_keras
 def test_masking_is_supported_where_keras_supports_it(name):
     assert make(name).supports_masking == make(name, keras.layers).supports_masking

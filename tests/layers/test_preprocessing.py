@@ -175,7 +175,7 @@ def test_hashes_are_known_ones():
         (lambda: layers.StringLookup()(["a"]), ValueError, "no vocabulary yet"),
         (lambda: layers.TextVectorization()(["a"]), ValueError, "no vocabulary yet"),
         (lambda: layers.Discretization(num_bins=3)(np.ones(2)), ValueError, "no boundaries yet"),
-        (lambda: layers.Discretization([1.0, 0.0]), ValueError, "must increase"),
+        (lambda: layers.Discretization([1.0, 0.0]), ValueError, "that increase"),
         (lambda: layers.Discretization(), ValueError, "either bin_boundaries, or num_bins"),
         (lambda: layers.StringLookup(vocabulary=["a", "b", "a"]), ValueError, r"\['a'\] twice"),
         (lambda: layers.StringLookup(vocabulary=["a", "[UNK]"]), ValueError, "has anyway"),

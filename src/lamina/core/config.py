@@ -37,11 +37,18 @@ class Configurable(Shown):
         cls.registry[registered_name(cls)] = cls
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Keeps the arguments as they were given; raises TypeError, with the nearest known name, for an unknown one."""
+        """Keeps the arguments as they were given.
+
+        Raises:
+            TypeError: for an unknown argument, with the nearest known name; and for one of Lamina's own that is on or off, and was
+                given something else.
+        """
         if kwargs:
             _refuse_unknown(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_given", _copied((args, kwargs)))
+        for name, value in self._given_by_name().items():
+            _refuse_no_switch(cls, name, value)
         return self
 
     def get_config(self) -> dict[str, Any]:
@@ -122,6 +129,19 @@ def constructor_arguments(cls: type) -> frozenset[str] | None:
 def unknown_argument(cls: type, name: str) -> TypeError:
     """Returns the error for an argument that the class does not take."""
     return TypeError(f"{cls.__name__} takes no argument {name!r}. {suggest(name, constructor_arguments(cls) or ())}")
+
+
+@functools.cache
+def _switches(cls: type) -> frozenset[str]:
+    """Returns the arguments of one of Lamina's constructors that are True or False."""
+    own = cls.__module__.startswith("lamina.")
+    return frozenset(name for name, p in _signature(cls).parameters.items() if own and isinstance(p.default, bool))
+
+
+def _refuse_no_switch(cls: type, name: str, value: Any) -> None:
+    switch = value is None or isinstance(value, (bool, np.bool_)) or (isinstance(value, int) and value in (0, 1))
+    if not switch and name in _switches(cls):
+        raise TypeError(f"{name} of {cls.__name__} must be True or False, not {value!r}.")
 
 
 def _refuse_unknown(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -221,5 +241,6 @@ def resolve(
     else:
         found = identifier
     if must_be_callable and not callable(found):
-        raise TypeError(f"A {kind} must be a name, a function or an object of {base.__name__}, not {identifier!r}.")
+        article = "An" if kind[0] in "aeiou" else "A"
+        raise TypeError(f"{article} {kind} must be a name, a function or an object of {base.__name__}, not {identifier!r}.")
     return found

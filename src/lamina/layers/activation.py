@@ -15,7 +15,7 @@ from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import known, not_negative
+from lamina.layers.checks import integers, known, not_negative, number
 
 
 class Activation(Layer):
@@ -108,6 +108,7 @@ class PReLU(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
+        TypeError: for shared axes that are no integers.
         ValueError: when it is built, for shared axes that the inputs lack.
 
     Source: He et al., Delving Deep into Rectifiers, 2015.
@@ -131,7 +132,8 @@ class PReLU(Layer):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else list(shared_axes or ())
+        axes = () if shared_axes is None else integers(shared_axes, "shared_axes", self)
+        self.shared_axes = [axes] if isinstance(axes, int) else list(axes)
 
     def build(self, input_shape: Any) -> None:
         """Creates the slopes."""
@@ -166,6 +168,9 @@ class ELU(Layer):
         alpha: minus the value for very negative inputs.
         kwargs: what `lamina.Layer` takes.
 
+    Raises:
+        TypeError: for an alpha that is no number.
+
     Source: Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units, 2016.
 
     >>> print(lamina.layers.ELU(2.0)(np.array([-100.0, 3.0])))
@@ -176,7 +181,7 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = number(alpha, "alpha", self)
 
     def call(self, inputs: Array) -> Array:
         return activations.elu(inputs, self.alpha)
@@ -193,6 +198,7 @@ class Softmax(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
+        TypeError: if axis is neither an integer nor some of them.
         ValueError: from the call, for a mask that does not broadcast to the inputs.
 
     >>> layer = lamina.layers.Softmax()
@@ -204,7 +210,7 @@ class Softmax(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else tuple(axis)
+        self.axis = integers(axis, "axis", self)
 
     def call(self, inputs: Array, mask: Array | None = None) -> Array:
         if mask is None:

@@ -11,7 +11,7 @@ import lamina.initializers as initializers
 from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.variable import Array, Variable
-from lamina.layers.checks import axes_in, fraction, known
+from lamina.layers.checks import axes_in, fraction, integer, known, not_negative
 from lamina.layers.scale_and_shift import ScaleAndShift, wide
 from lamina.ops.normalization import batch_normalization, mapped_axes, normalize_batch
 
@@ -97,9 +97,9 @@ class BatchNormalization(ScaleAndShift):
             gamma_constraint,
             **kwargs,
         )
-        self.axis = int(axis)
+        self.axis = integer(axis, "axis", self)
         self.momentum = fraction(momentum, "momentum", self)
-        self.epsilon = float(epsilon)
+        self.epsilon = float(not_negative(epsilon, "epsilon", self))
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.renorm = bool(renorm)

@@ -1,15 +1,28 @@
 """What layers ask of their arguments, in one voice."""
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core.errors import show_shape
+import numpy as np
+
+from lamina.core.errors import describe, show_shape
 from lamina.core.layer import Layer
+
+
+def is_integer(value: Any) -> bool:
+    """Tells whether a value is an integer of any kind; True and False are none."""
+    return not isinstance(value, bool) and hasattr(value, "__index__")
+
+
+def is_number(value: Any) -> bool:
+    """Tells whether a value is a real number of any kind; True, False and not-a-number are none."""
+    return not isinstance(value, bool) and isinstance(value, numbers.Real) and value == value
 
 
 def positive(value: Any, name: str, layer: Layer) -> int:
     """Returns a positive integer; raises ValueError, naming the layer's argument, for anything else."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) <= 0:
+    if not is_integer(value) or int(value) <= 0:
         raise ValueError(f"{name} of {type(layer).__name__} must be a positive integer, not {value!r}.")
     return int(value)
 
@@ -48,9 +61,23 @@ def channels_axis(data_format: str | None, layer: Layer) -> int:
     return 1 if data_format == "channels_first" else -1
 
 
+def number(value: Any, name: str, layer: Layer) -> float:
+    """Returns a number; raises TypeError, naming the layer's argument, for anything else."""
+    if not is_number(value):
+        raise TypeError(f"{name} of {type(layer).__name__} must be a number, not {value!r}.")
+    return value
+
+
+def above_zero(value: Any, name: str, layer: Layer) -> float:
+    """Returns a positive number; raises ValueError, naming the layer's argument, for anything else."""
+    if not is_number(value) or not value > 0:
+        raise ValueError(f"{name} of {type(layer).__name__} must be a positive number, not {value!r}.")
+    return value
+
+
 def not_negative(value: Any, name: str, layer: Layer) -> float:
     """Returns a number that is not negative; raises ValueError, naming the layer's argument, for anything else."""
-    if not isinstance(value, (int, float)) or not value >= 0:
+    if not is_number(value) or not value >= 0:
         raise ValueError(f"{name} of {type(layer).__name__} must be a number that is not negative, not {value!r}.")
     return value
 
@@ -64,16 +91,30 @@ def positive_number(value: Any, name: str, layer: Layer) -> float:
 
 def fraction(value: Any, name: str, layer: Layer) -> float:
     """Returns a number from 0 to 1; raises ValueError, naming the layer's argument, for anything else."""
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} of {type(layer).__name__} must be a number from 0 to 1, not {value!r}.")
     return value
+
+
+def numeric(value: Any, name: str, layer: Layer) -> Any:
+    """Returns a number or an array of numbers; raises TypeError, naming the layer's argument, for anything else."""
+    if not np.issubdtype(np.asarray(value).dtype, np.number):
+        raise TypeError(f"{name} of {type(layer).__name__} must be a number or an array of numbers, not {describe(value)}.")
+    return value
+
+
+def integer(value: Any, name: str, layer: Layer) -> int:
+    """Returns an integer; raises TypeError, naming the layer's argument, for anything else."""
+    if not is_integer(value):
+        raise TypeError(f"{name} of {type(layer).__name__} must be an integer, not {value!r}.")
+    return int(value)
 
 
 def integers(value: Any, name: str, layer: Layer) -> int | tuple[int, ...]:
     """Returns an integer, or some of them as a tuple; raises TypeError, naming the layer's argument, for anything else."""
     many = isinstance(value, (tuple, list))
     for item in value if many else (value,):
-        if isinstance(item, bool) or not hasattr(item, "__index__"):
+        if not is_integer(item):
             raise TypeError(f"{name} of {type(layer).__name__} must be an integer or a list of them, not {value!r}.")
     return tuple(int(item) for item in value) if many else int(value)
 

@@ -43,16 +43,17 @@ class Discretization(Layer):
     ) -> None:
         super().__init__(**kwargs)
         if (bin_boundaries is None) == (num_bins is None):
-            raise ValueError("Discretization takes either bin_boundaries, or num_bins and then adapt(data).")
+            raise ValueError(
+                "Discretization takes either bin_boundaries, or num_bins and then adapt(data), not "
+                f"bin_boundaries={bin_boundaries!r} and num_bins={num_bins!r}."
+            )
         self.num_bins = None if num_bins is None else positive(num_bins, "num_bins", self)
         if not isinstance(epsilon, float) or not 0 < epsilon < 1:
             raise ValueError(f"epsilon of Discretization must be a number between 0 and 1, not {epsilon!r}.")
         self.epsilon = epsilon
         self.output_mode = one_of(MODES, output_mode, "output_mode", self)
         no_sparse(sparse, self)
-        self.bin_boundaries = None if bin_boundaries is None else [float(boundary) for boundary in bin_boundaries]
-        if self.bin_boundaries is not None and any(np.diff(self.bin_boundaries) <= 0):
-            raise ValueError(f"bin_boundaries of Discretization must increase, not be {bin_boundaries!r}.")
+        self.bin_boundaries = None if bin_boundaries is None else _increasing(bin_boundaries)
 
     def adapt(self, data: Any) -> None:
         """Takes the boundaries from data, and forgets those it had.
@@ -85,6 +86,13 @@ class Discretization(Layer):
         """Returns the constructor's arguments; the boundaries, if it has any, in place of num_bins."""
         found = {} if self.bin_boundaries is None else {"bin_boundaries": list(self.bin_boundaries), "num_bins": None}
         return {**super().get_config(), **found}
+
+
+def _increasing(boundaries: Any) -> list[float]:
+    values = np.asarray(boundaries)
+    if values.ndim != 1 or not (values.size == 0 or np.issubdtype(values.dtype, np.number)) or not np.all(np.diff(values) > 0):
+        raise ValueError(f"bin_boundaries of Discretization must be numbers that increase, not {boundaries!r}.")
+    return [float(value) for value in values]
 
 
 def _summary(values: np.ndarray, epsilon: float) -> np.ndarray:

@@ -12,6 +12,7 @@ import lamina.initializers as initializers
 from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.variable import Array
+from lamina.layers.checks import is_integer
 from lamina.layers.kernel import KernelLayer
 
 _EQUATION = re.compile(r"(\.\.\.|)([A-Za-z]+)(\.\.\.|),([A-Za-z]+)->\1([A-Za-z]+)\3")
@@ -71,8 +72,12 @@ class EinsumDense(KernelLayer):
             bias_constraint,
             **kwargs,
         )
-        self.equation = equation
         self.partial_output_shape = tuple(output_shape) if isinstance(output_shape, (tuple, list)) else (output_shape,)
+        self.equation = equation
+        if not all(size is None or (is_integer(size) and size > 0) for size in self.partial_output_shape):
+            raise ValueError(f"output_shape of EinsumDense must hold positive integers and None, not {output_shape!r}.")
+        if bias_axes is not None and not isinstance(bias_axes, str):
+            raise ValueError(f"bias_axes of EinsumDense must be letters of the outputs, or None, not {bias_axes!r}.")
         self.bias_axes = bias_axes
         self._equation = _read(equation, self.partial_output_shape, bias_axes or "")
 
@@ -140,10 +145,10 @@ class _Equation(NamedTuple):
 
 def _read(text: str, output_shape: Sequence[int | None], bias_axes: str) -> _Equation:
     """Returns the parts of an equation; raises ValueError for letters or an output shape that do not fit together."""
-    match = _EQUATION.fullmatch(text.replace(" ", ""))
+    match = _EQUATION.fullmatch(text.replace(" ", "")) if isinstance(text, str) else None
     if match is None or (match[1] and match[3]):
         raise ValueError(
-            f"An equation of EinsumDense looks like 'ab,bc->ac', '...b,bc->...c' or 'ab...,bc->ac...', but not {text!r}."
+            f"The equation of EinsumDense looks like 'ab,bc->ac', '...b,bc->...c' or 'ab...,bc->ac...', but not {text!r}."
         )
     equation = _Equation(*match.groups())
     for what, letters, others in (

@@ -12,7 +12,7 @@ from lamina.core.errors import describe, show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import axes_in, integers, known
+from lamina.layers.checks import axes_in, integers, known, numeric
 from lamina.layers.scale_and_shift import wide
 
 
@@ -53,6 +53,9 @@ class Normalization(Layer):
         self.invert = bool(invert)
         if (mean is None) != (variance is None):
             raise ValueError("Normalization was given a mean or a variance alone. Give both, or neither and call adapt(data).")
+        for name, given in (("mean", mean), ("variance", variance)):
+            if given is not None:
+                numeric(given, name, self)
         if np.shape(mean) != np.shape(variance) or len(np.shape(mean)) > len(self.axis):
             raise ValueError(
                 f"mean and variance of Normalization must have one shape, of at most {len(self.axis)} axes as axis={axis} has, "

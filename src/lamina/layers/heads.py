@@ -69,6 +69,8 @@ class HeadsLayer(Layer):
         self.flash_attention = flash_attention
         self.use_gate = use_gate
         self.seed = seed
+        if flash_attention is not None and not isinstance(flash_attention, bool):
+            raise TypeError(f"flash_attention of {type(self).__name__} must be True, False or None, not {flash_attention!r}.")
         if flash_attention and dropout:
             raise ValueError(
                 f"{type(self).__name__} was given flash_attention=True and dropout={dropout}, but fused attention has no dropout. "

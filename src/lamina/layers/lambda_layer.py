@@ -1,8 +1,10 @@
 """Lambda: a function as a layer."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
 
 import lamina.activations as activations
 from lamina.core.layer import Layer
@@ -24,7 +26,7 @@ class Lambda(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no function.
+        TypeError: for what is no function, or no shape, mask or dict where one is to be.
         ValueError: for an unknown name.
 
     >>> print(lamina.layers.Lambda(lambda x, power: x**power, arguments={"power": 2})(np.array([1.0, 3.0])))
@@ -43,6 +45,12 @@ class Lambda(Layer):
         self.function = activations.get(function) if isinstance(function, str) else function
         if not callable(self.function):
             raise TypeError(f"Lambda takes a function, not {function!r}.")
+        if not (output_shape is None or callable(output_shape) or isinstance(output_shape, (tuple, list))):
+            raise TypeError(f"output_shape of Lambda must be a tuple of sizes or a function, not {output_shape!r}.")
+        if not (mask is None or callable(mask) or np.ndim(mask) > 0):
+            raise TypeError(f"mask of Lambda must be an array or a function, not {mask!r}.")
+        if not (arguments is None or isinstance(arguments, Mapping)):
+            raise TypeError(f"arguments of Lambda must be a dict, from names to values, not {arguments!r}.")
         self.output_shape = output_shape
         self.mask = mask
         self.supports_masking = mask is not None

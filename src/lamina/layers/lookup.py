@@ -12,7 +12,7 @@ import numpy as np
 
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import hash_key, one_of, positive
+from lamina.layers.checks import hash_key, is_integer, one_of, positive
 from lamina.layers.encoding import MODES, encoded, no_sparse
 from lamina.layers.fingerprint import hashed
 from lamina.layers.hashing import text
@@ -64,6 +64,10 @@ class Lookup(Layer):
         kind = type(self).__name__
         self.num_oov_indices = positive(num_oov_indices, "num_oov_indices", self) if num_oov_indices != 0 else 0
         self.output_mode = one_of((*MODES, "tf_idf"), output_mode, "output_mode", self)
+        for name, token in (("mask_token", mask_token), ("oov_token", oov_token)):
+            if token is not None and not (isinstance(token, str) if self.words_are is str else is_integer(token)):
+                word = "a string" if self.words_are is str else "an integer"
+                raise TypeError(f"{name} of {kind} must be {word}, or None, not {token!r}.")
         self.mask_token, self.oov_token, self.invert = mask_token, oov_token, bool(invert)
         if invert and output_mode != "int":
             raise ValueError(f"{kind} with invert=True gives words, so output_mode must be 'int', not {output_mode!r}.")
@@ -106,9 +110,10 @@ class Lookup(Layer):
         Raises:
             ValueError: for words that come twice, too many of them, or weights that are not as many.
         """
-        words = [
-            self.words_are(word) for word in (_lines(vocabulary) if isinstance(vocabulary, (str, os.PathLike)) else vocabulary)
-        ]
+        given = _lines(vocabulary) if isinstance(vocabulary, (str, os.PathLike)) else vocabulary
+        if not isinstance(given, Iterable):
+            raise TypeError(f"The vocabulary of the layer {self.path!r} must be words or the path of a file, not {vocabulary!r}.")
+        words = [self.words_are(word) for word in given]
         special = self.get_special()
         if special and words[: len(special)] == special:
             words = words[len(special) :]
@@ -351,6 +356,7 @@ class IntegerLookup(Lookup):
         salt: Any = None,
         **kwargs: Any,
     ) -> None:
+        one_of(("int32", "int64"), vocabulary_dtype, "vocabulary_dtype", self)
         super().__init__(
             max_tokens,
             num_oov_indices,

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
+from lamina.layers.checks import numeric
 
 
 class Masking(Layer):
@@ -15,6 +16,9 @@ class Masking(Layer):
     Args:
         mask_value: the number that padding consists of.
         kwargs: what `lamina.Layer` takes.
+
+    Raises:
+        TypeError: for a mask value that is no number.
 
     >>> layer = lamina.layers.Masking(mask_value=-1.0)
     >>> inputs = np.array([[[1.0, 2.0], [-1.0, -1.0]]])
@@ -27,7 +31,7 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.mask_value = mask_value
+        self.mask_value = numeric(mask_value, "mask_value", self)
 
     def call(self, inputs: Array) -> Array:
         return _blank(inputs, self.mask_value)

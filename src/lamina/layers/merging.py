@@ -20,6 +20,7 @@ from lamina.core.graph import op
 from lamina.core.layer import Layer
 from lamina.core.masks import mask_of, with_mask
 from lamina.core.variable import Array
+from lamina.layers.checks import integer, is_integer
 
 Inputs = Sequence[Array]
 Masks = Sequence[Array | None] | None
@@ -321,6 +322,7 @@ class Concatenate(_Merge):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
+        TypeError: if axis is no integer.
         ValueError: from the call, for what is no list of inputs, or for shapes that differ along another axis.
 
     >>> print(lamina.layers.Concatenate()([np.array([[1.0, 2.0]]), np.array([[3.0]])]))
@@ -329,7 +331,7 @@ class Concatenate(_Merge):
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = integer(axis, "axis", self)
 
     def call(self, inputs: Inputs) -> Array:
         return _joined(inputs, self.axis)
@@ -389,10 +391,11 @@ class Dot(_Merge):
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axes = axes if isinstance(axes, int) else tuple(axes)
-        self.normalize = normalize
-        if isinstance(self.axes, tuple) and (len(self.axes) != 2 or not all(isinstance(axis, int) for axis in self.axes)):
+        pair = tuple(axes) if isinstance(axes, (list, tuple)) else (axes, axes)
+        if len(pair) != 2 or not all(map(is_integer, pair)):
             raise ValueError(f"axes of Dot must be an integer or two of them, not {axes!r}.")
+        self.axes = pair if isinstance(axes, (list, tuple)) else axes
+        self.normalize = normalize
 
     def call(self, inputs: Inputs) -> Array:
         return _dot(inputs, self.axes, self.normalize)

@@ -6,7 +6,7 @@ from typing import Any
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import axes_in, integers, known
+from lamina.layers.checks import axes_in, integer, integers, known, not_negative
 from lamina.layers.scale_and_shift import ScaleAndShift, wide
 from lamina.ops.normalization import group_normalization, layer_normalization, normalize, rms_normalization
 
@@ -32,7 +32,7 @@ class LayerNormalization(ScaleAndShift):
 
     Raises:
         TypeError: if axis is neither an integer nor some of them.
-        ValueError: from the first call, for an axis that inputs lack.
+        ValueError: for an epsilon below zero; from the first call, for an axis that inputs lack.
 
     Source: Ba, Kiros and Hinton, Layer Normalization, 2016.
 
@@ -71,7 +71,7 @@ class LayerNormalization(ScaleAndShift):
             **kwargs,
         )
         self.axis = integers(axis, "axis", self)
-        self.epsilon = float(epsilon)
+        self.epsilon = float(not_negative(epsilon, "epsilon", self))
         self.rms_scaling = bool(rms_scaling)
 
     def build(self, input_shape: Any) -> None:
@@ -104,7 +104,9 @@ class GroupNormalization(ScaleAndShift):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: if groups is neither a positive integer nor -1; from the first call, if it does not divide the channels.
+        TypeError: if axis is no integer.
+        ValueError: if groups is neither a positive integer nor -1, or epsilon is below zero; from the first call, if the groups do
+            not divide the channels.
 
     Source: Wu and He, Group Normalization, 2018.
 
@@ -144,8 +146,8 @@ class GroupNormalization(ScaleAndShift):
         if isinstance(groups, bool) or not isinstance(groups, int) or (groups <= 0 and groups != -1):
             raise ValueError(f"groups of GroupNormalization must be a positive integer, or -1, not {groups!r}.")
         self.groups = groups
-        self.axis = int(axis)
-        self.epsilon = float(epsilon)
+        self.axis = integer(axis, "axis", self)
+        self.epsilon = float(not_negative(epsilon, "epsilon", self))
 
     def build(self, input_shape: Any) -> None:
         """Creates gamma and beta."""
@@ -175,7 +177,7 @@ class RMSNormalization(Layer):
 
     Raises:
         TypeError: if axis is neither an integer nor some of them.
-        ValueError: from the first call, for an axis that inputs lack.
+        ValueError: for an epsilon below zero; from the first call, for an axis that inputs lack.
 
     Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
 
@@ -188,7 +190,7 @@ class RMSNormalization(Layer):
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = integers(axis, "axis", self)
-        self.epsilon = float(epsilon)
+        self.epsilon = float(not_negative(epsilon, "epsilon", self))
 
     def build(self, input_shape: Any) -> None:
         """Creates the scale."""

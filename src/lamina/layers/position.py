@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
+from lamina.layers.checks import above_zero, integer
 
 
 class SinePositionEncoding(Layer):
@@ -20,6 +21,9 @@ class SinePositionEncoding(Layer):
         max_wavelength: the wavelength of the last feature is 2π times nearly this.
         kwargs: what `lamina.Layer` takes.
 
+    Raises:
+        ValueError: for a wavelength that is not positive.
+
     Source: Vaswani et al., Attention Is All You Need, 2017.
 
     >>> print(np.array(lamina.layers.SinePositionEncoding()(np.zeros((1, 2, 4)))))
@@ -29,7 +33,7 @@ class SinePositionEncoding(Layer):
 
     def __init__(self, max_wavelength: float = 10000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_wavelength = max_wavelength
+        self.max_wavelength = above_zero(max_wavelength, "max_wavelength", self)
 
     def call(self, inputs: Array, start_index: Any = 0) -> Array:
         time, features = inputs.shape[-2:]
@@ -54,7 +58,9 @@ class RotaryEmbedding(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: from the call, for an odd number of features, or positions of another shape.
+        TypeError: for axes that are no integers.
+        ValueError: for a wavelength or a factor that is not positive; from the call, for an odd number of features, or positions of
+            another shape.
 
     Source: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, 2021.
 
@@ -74,10 +80,10 @@ class RotaryEmbedding(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.max_wavelength = max_wavelength
-        self.scaling_factor = scaling_factor
-        self.sequence_axis = sequence_axis
-        self.feature_axis = feature_axis
+        self.max_wavelength = above_zero(max_wavelength, "max_wavelength", self)
+        self.scaling_factor = above_zero(scaling_factor, "scaling_factor", self)
+        self.sequence_axis = integer(sequence_axis, "sequence_axis", self)
+        self.feature_axis = integer(feature_axis, "feature_axis", self)
 
     def call(self, inputs: Array, start_index: Any = 0, positions: Array | None = None) -> Array:
         x = jnp.moveaxis(inputs, (self.sequence_axis, self.feature_axis), (1, -1))

@@ -3,11 +3,10 @@
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from lamina.core.errors import describe
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
+from lamina.layers.checks import numeric
 
 
 class Rescaling(Layer):
@@ -29,10 +28,7 @@ class Rescaling(Layer):
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for name, value in (("scale", scale), ("offset", offset)):
-            if not np.issubdtype(np.asarray(value).dtype, np.number):
-                raise TypeError(f"{name} of Rescaling must be a number or an array of numbers, not {describe(value)}.")
-        self.scale, self.offset = scale, offset
+        self.scale, self.offset = numeric(scale, "scale", self), numeric(offset, "offset", self)
 
     def call(self, inputs: Array) -> Array:
         """Computes the formula."""

@@ -12,7 +12,7 @@ from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import channels_axis, positive
+from lamina.layers.checks import channels_axis, is_integer, positive
 
 
 class Flatten(Layer):
@@ -56,9 +56,10 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.target_shape = tuple(target_shape)
-        if not all(isinstance(size, int) and size >= -1 for size in self.target_shape) or self.target_shape.count(-1) > 1:
+        whole = isinstance(target_shape, (tuple, list)) and all(is_integer(size) and size >= -1 for size in target_shape)
+        if not whole or target_shape.count(-1) > 1:
             raise ValueError(f"target_shape of Reshape must hold sizes, one of which may be -1, not {target_shape!r}.")
+        self.target_shape = tuple(target_shape)
 
     def call(self, inputs: Array) -> Array:
         size, wanted = math.prod(inputs.shape[1:]), math.prod(self.target_shape)
@@ -86,9 +87,10 @@ class Permute(Layer):
 
     def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.dims = tuple(dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+        whole = isinstance(dims, (tuple, list)) and all(map(is_integer, dims))
+        if not whole or sorted(dims) != list(range(1, len(dims) + 1)):
             raise ValueError(f"dims of Permute must hold each of 1, 2, ..., n once, not {dims!r}.")
+        self.dims = tuple(dims)
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: Array) -> Array:

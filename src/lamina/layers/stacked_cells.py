@@ -31,6 +31,8 @@ class StackedRNNCells(Layer):
 
     def __init__(self, cells: Sequence[Layer], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(cells, (list, tuple)):
+            raise TypeError(f"cells of StackedRNNCells must be a list of cells, not {cells!r}.")
         if not cells:
             raise ValueError("StackedRNNCells needs at least one cell.")
         self.cells: list[Any] = [check_cell(cell, self) for cell in cells]

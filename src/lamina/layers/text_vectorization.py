@@ -78,7 +78,9 @@ class TextVectorization(Layer):
             raise ValueError("TextVectorization takes output_sequence_length in the mode 'int' only, and no ragged=True.")
         self.standardize = self._function(standardize, _STANDARDS, "standardize")
         self.split = self._function(split, _SPLITS, "split")
-        lengths = () if ngrams is None else range(1, positive(ngrams, "ngrams", self) + 1) if isinstance(ngrams, int) else ngrams
+        lengths: Any = () if ngrams is None else ngrams
+        if not isinstance(lengths, (tuple, list)):
+            lengths = range(1, positive(ngrams, "ngrams", self) + 1)
         self.ngrams = tuple(positive(length, "ngrams", self) for length in lengths)
         self.output_sequence_length = (
             None if output_sequence_length is None else positive(output_sequence_length, "output_sequence_length", self)
