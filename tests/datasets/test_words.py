@@ -136,6 +136,15 @@ def test_damaged_files_are_refused(tmp_path, content):
         imdb.load_data(tmp_path / "a.npz")
 
 
+def test_a_damaged_array_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=RNG.normal(size=500), y=RNG.normal(size=500))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[1000:1100] = bytes(100)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.npz cannot be read: .* It must hold x, y"):
+        california_housing.load_data(path=tmp_path / "a.npz")
+
+
 def test_files_of_something_else_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.arange(3), y=np.array(["a", "b", "c"], object))
     for load in (lambda path: california_housing.load_data(path=path), mnist.load_data):
