@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lamina.datasets import california_housing, imdb, lists, reuters
+from lamina.datasets import california_housing, imdb, mnist, reuters
+from lamina.datasets.npz import read_npz
 
 RNG = np.random.default_rng(0)
 COLUMNS = [
@@ -125,7 +126,7 @@ def test_lists_are_read_whichever_python_wrote_them(tmp_path, protocol):
     content = PYTHON_2 if protocol == 2 else pickle.dumps(object_array([1, 2**40], []), protocol)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", header.getvalue() + content)
-    assert lists.read_npz(tmp_path / "a.npz") == {"x": [[1, 2**40], []]}
+    assert read_npz(tmp_path / "a.npz", "x") == [[[1, 2**40], []]]
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(10)])
@@ -133,6 +134,22 @@ def test_damaged_files_are_refused(tmp_path, content):
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"a\.npz cannot be read"):
         imdb.load_data(tmp_path / "a.npz")
+
+
+def test_a_damaged_array_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=RNG.normal(size=500), y=RNG.normal(size=500))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    content[1000:1100] = bytes(100)
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.npz cannot be read: .* It must hold x, y"):
+        california_housing.load_data(path=tmp_path / "a.npz")
+
+
+def test_files_of_something_else_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.arange(3), y=np.array(["a", "b", "c"], object))
+    for load in (lambda path: california_housing.load_data(path=path), mnist.load_data):
+        with pytest.raises(ValueError, match=r"a\.npz cannot be read: .* It must hold x"):
+            load(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("module", [imdb, reuters])

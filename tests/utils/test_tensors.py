@@ -45,6 +45,7 @@ def test_a_config_is_a_dict_until_it_is_frozen():
     for change in (lambda: config.update(rate=1), lambda: config.pop("rate"), lambda: config.__delitem__("rate")):
         with pytest.raises(ValueError, match="The config is frozen, so 'rate'"):
             change()
+    assert repr(config) == "<Config rate=0.2, epochs=3>"
     config.unfreeze()
     config.rate = 1
     assert config.rate == 1

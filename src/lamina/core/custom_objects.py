@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from lamina.core.shown import Shown
+
 T = TypeVar("T")
 
 _objects: dict[str, Any] = {}
@@ -82,7 +84,7 @@ def own_name(obj: Any) -> str | None:
     return _names.get(obj) if callable(obj) and isinstance(obj, Hashable) else None
 
 
-class CustomObjectScope:
+class CustomObjectScope(Shown):
     """A scope in which more names are known: `with custom_object_scope({"halve": halve}):`.
 
     Args:

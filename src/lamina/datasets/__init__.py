@@ -4,6 +4,9 @@ They are kept in `datasets` below the folder that the environment's `LAMINA_HOME
 folder. Where there is no network, a file can be put there by hand: the error says under which name. `path` names a file elsewhere.
 
 Nothing in a file is executed: arrays are read as arrays, archives are read without being unpacked.
+
+Keras's `boston_housing` is left out: one of its columns assumes that racial segregation raises the value of houses, and
+scikit-learn has withdrawn it. `california_housing` is of the same kind.
 """
 
 from typing import Any

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamina.core.errors import suggest
 from lamina.datasets.idx import Part
+from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
 
 _SOURCE = Source(KERAS + "california_housing.npz", "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f")
@@ -63,8 +64,7 @@ def load_data(
     if file.name.endswith((".csv", ".csv.gz")):
         x, y = _read_table(file)
     else:
-        with np.load(file, allow_pickle=False) as arrays:
-            x, y = arrays["x"], arrays["y"]
+        x, y = read_npz(file, "x", "y")
     x, y = x[: _SIZES[version]], y[: _SIZES[version]]
     order = np.arange(len(x))
     np.random.RandomState(seed).shuffle(order)

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from lamina.datasets.lists import read_npz
+from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
 from lamina.datasets.words import Texts, limited, read_index, shifted, shuffled
 
@@ -51,11 +51,10 @@ def load_data(
 
     Source: Maas et al., Learning word vectors for sentiment analysis (2011).
     """
-    arrays, draws = read_npz(_SOURCE.file(path)), np.random.RandomState(seed)  # the order that Keras gives them
-    train, test = (
-        shifted(*shuffled(arrays[f"x_{part}"], arrays[f"y_{part}"], draws), start_char, index_from, maxlen)
-        for part in ("train", "test")
-    )
+    x_train, y_train, x_test, y_test = read_npz(_SOURCE.file(path), "x_train", "y_train", "x_test", "y_test")
+    draws = np.random.RandomState(seed)  # the order that Keras gives them
+    train = shifted(*shuffled(x_train, y_train, draws), start_char, index_from, maxlen)
+    test = shifted(*shuffled(x_test, y_test, draws), start_char, index_from, maxlen)
     texts, count = limited(train[0] + test[0], num_words, skip_top, oov_char), len(train[0])
     return (texts[:count], train[1]), (texts[count:], test[1])
 

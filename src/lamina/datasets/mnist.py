@@ -2,9 +2,8 @@
 
 import os
 
-import numpy as np
-
 from lamina.datasets.idx import Part, read_folder
+from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
 
 _SOURCE = Source(KERAS + "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
@@ -27,6 +26,7 @@ def load_data(path: str | os.PathLike[str] = "mnist.npz") -> tuple[Part, Part]:
 
     Raises:
         FileNotFoundError: if there is nothing at `path`, or a file lacks in that folder.
+        ValueError: if what is there is something else, or damaged.
         OSError: if the file cannot be downloaded; the message says where to put it by hand.
 
     Source: LeCun, Cortes and Burges, The MNIST database of handwritten digits (1998); CC BY-SA 3.0.
@@ -34,5 +34,5 @@ def load_data(path: str | os.PathLike[str] = "mnist.npz") -> tuple[Part, Part]:
     file = _SOURCE.file(path)
     if file.is_dir():
         return read_folder(file)
-    with np.load(file, allow_pickle=False) as arrays:
-        return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
+    x_train, y_train, x_test, y_test = read_npz(file, "x_train", "y_train", "x_test", "y_test")
+    return (x_train, y_train), (x_test, y_test)

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from lamina.datasets.lists import read_npz
+from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
 from lamina.datasets.words import Texts, limited, read_index, shifted, shuffled
 
@@ -57,8 +57,9 @@ def load_data(
     """
     if not 0 <= test_split <= 1:
         raise ValueError(f"test_split must be from 0 to 1, not {test_split!r}.")
-    arrays, draws = read_npz(_SOURCE.file(path)), np.random.RandomState(seed)  # the order that Keras gives them
-    texts, labels = shifted(*shuffled(arrays["x"], arrays["y"], draws), start_char, index_from, maxlen)
+    x, y = read_npz(_SOURCE.file(path), "x", "y")
+    draws = np.random.RandomState(seed)  # the order that Keras gives them
+    texts, labels = shifted(*shuffled(x, y, draws), start_char, index_from, maxlen)
     made, count = limited(texts, num_words, skip_top, oov_char), int(len(texts) * (1 - test_split))
     return (made[:count], labels[:count]), (made[count:], labels[count:])
 

@@ -4,8 +4,10 @@ import json
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
+from lamina.core.shown import Shown, shown_arguments
 
-class Config:
+
+class Config(Shown):
     """Named values, as attributes or by `[]`, which can be frozen.
 
     Args:
@@ -107,5 +109,5 @@ class Config:
     def __len__(self) -> int:
         return len(self._values)
 
-    def __repr__(self) -> str:
-        return f"<Config {self._values}>"
+    def _facts(self) -> list[str]:
+        return shown_arguments(self._values)

@@ -1,4 +1,4 @@
-"""Files of NumPy's (.npz) that hold lists of integers, which NumPy writes as pickles: read without executing what is in them.
+"""Files of NumPy's (.npz), also with lists of integers, which NumPy writes as pickles: read without executing what is in them.
 
 A pickle names the functions that make its objects. The few that NumPy writes for an array of lists lead to a stand-in here, which
 keeps the lists and does nothing; any other name is refused.
@@ -32,17 +32,20 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, which no list of integers needs")
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray | list[list[int]]]:
-    """Returns the arrays of an .npz file; those of lists as lists.
+def read_npz(path: Path, *names: str) -> list[Any]:
+    """Returns the arrays of those names in an .npz file; arrays of lists as lists.
 
     Raises:
-        ValueError: if it is no such file, is damaged, or holds anything but numbers and lists of integers.
+        ValueError: if it is no such file, is damaged, has no such array, or one of anything but numbers and lists of integers.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {Path(name).stem: _read(archive, name) for name in archive.namelist()}
-    except (zipfile.BadZipFile, pickle.UnpicklingError, AttributeError, EOFError, IndexError, TypeError) as error:
-        raise ValueError(f"{path} cannot be read: {error}. It must hold arrays of numbers and of lists of integers.") from error
+            return [_read(archive, f"{name}.npy") for name in names]
+    except Exception as error:  # what is damaged fails in many ways
+        reason = str(error).strip("'\"") or type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read: {reason}. It must hold {', '.join(names)}: arrays of numbers, or of lists of integers."
+        ) from error
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray | list[list[int]]:
