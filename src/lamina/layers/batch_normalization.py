@@ -11,7 +11,7 @@ import lamina.initializers as initializers
 from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.variable import Array, Variable
-from lamina.layers.checks import axes_in, fraction, integer, known, not_negative
+from lamina.layers.checks import axes_in, fraction, integer, is_number, known, not_negative
 from lamina.layers.scale_and_shift import ScaleAndShift, wide
 from lamina.ops.normalization import batch_normalization, mapped_axes, normalize_batch
 
@@ -168,13 +168,13 @@ def _between(before: Array, value: Array, momentum: float) -> Array:
 
 
 def _limits(clipping: dict[str, float] | None, layer: BatchNormalization) -> dict[str, float]:
-    limits = dict(clipping or {})
-    unknown = [name for name in limits if name not in ("rmin", "rmax", "dmax")]
-    if unknown or limits.get("dmax", 0) < 0 or limits.get("rmin", 0) > limits.get("rmax", float("inf")):
+    limits = clipping or {}
+    known = isinstance(limits, dict) and set(limits) <= {"rmin", "rmax", "dmax"} and all(map(is_number, limits.values()))
+    if not known or limits.get("dmax", 0) < 0 or limits.get("rmin", 0) > limits.get("rmax", float("inf")):
         raise ValueError(
             f"renorm_clipping of {type(layer).__name__} holds rmin, at most rmax, and dmax, not negative; not {clipping!r}."
         )
-    return limits
+    return dict(limits)
 
 
 def _check_mask(mask: Array | None, inputs: Array) -> None:

@@ -68,13 +68,6 @@ def number(value: Any, name: str, layer: Layer) -> float:
     return value
 
 
-def above_zero(value: Any, name: str, layer: Layer) -> float:
-    """Returns a positive number; raises ValueError, naming the layer's argument, for anything else."""
-    if not is_number(value) or not value > 0:
-        raise ValueError(f"{name} of {type(layer).__name__} must be a positive number, not {value!r}.")
-    return value
-
-
 def not_negative(value: Any, name: str, layer: Layer) -> float:
     """Returns a number that is not negative; raises ValueError, naming the layer's argument, for anything else."""
     if not is_number(value) or not value >= 0:
@@ -84,7 +77,7 @@ def not_negative(value: Any, name: str, layer: Layer) -> float:
 
 def positive_number(value: Any, name: str, layer: Layer) -> float:
     """Returns a positive number; raises ValueError, naming the layer's argument, for anything else."""
-    if not isinstance(value, (int, float)) or not value > 0:
+    if not is_number(value) or not value > 0:
         raise ValueError(f"{name} of {type(layer).__name__} must be a positive number, not {value!r}.")
     return value
 

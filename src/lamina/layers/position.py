@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import above_zero, integer
+from lamina.layers.checks import integer, positive_number
 
 
 class SinePositionEncoding(Layer):
@@ -33,7 +33,7 @@ class SinePositionEncoding(Layer):
 
     def __init__(self, max_wavelength: float = 10000, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_wavelength = above_zero(max_wavelength, "max_wavelength", self)
+        self.max_wavelength = positive_number(max_wavelength, "max_wavelength", self)
 
     def call(self, inputs: Array, start_index: Any = 0) -> Array:
         time, features = inputs.shape[-2:]
@@ -80,8 +80,8 @@ class RotaryEmbedding(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.max_wavelength = above_zero(max_wavelength, "max_wavelength", self)
-        self.scaling_factor = above_zero(scaling_factor, "scaling_factor", self)
+        self.max_wavelength = positive_number(max_wavelength, "max_wavelength", self)
+        self.scaling_factor = positive_number(scaling_factor, "scaling_factor", self)
         self.sequence_axis = integer(sequence_axis, "sequence_axis", self)
         self.feature_axis = integer(feature_axis, "feature_axis", self)
 

@@ -10,7 +10,7 @@ import lamina.initializers as initializers
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import channels_axis, not_negative, one_of, positive
+from lamina.layers.checks import channels_axis, not_negative, number, one_of, positive
 from lamina.ops.convolution import conv
 from lamina.ops.fourier import stft
 
@@ -190,7 +190,7 @@ class MelSpectrogram(Layer):
             raise ValueError(
                 f"fft_length of MelSpectrogram must be at least sequence_length, {self.sequence_length}, not {self.fft_length}."
             )
-        self.window = window
+        self.window = one_of(("hann", "hamming"), window, "window", self) if isinstance(window, str) else window
         self.sampling_rate = positive(sampling_rate, "sampling_rate", self)
         self.num_mel_bins = positive(num_mel_bins, "num_mel_bins", self)
         self.min_freq = not_negative(min_freq, "min_freq", self)
@@ -198,8 +198,8 @@ class MelSpectrogram(Layer):
         if self.min_freq >= self.max_freq:
             raise ValueError(f"min_freq of MelSpectrogram must be below max_freq, {self.max_freq}, not {self.min_freq}.")
         self.power_to_db = bool(power_to_db)
-        self.top_db, self.mag_exp = not_negative(top_db, "top_db", self), float(mag_exp)
-        self.min_power, self.ref_power = not_negative(min_power, "min_power", self), float(ref_power)
+        self.top_db, self.mag_exp = not_negative(top_db, "top_db", self), float(number(mag_exp, "mag_exp", self))
+        self.min_power, self.ref_power = not_negative(min_power, "min_power", self), float(number(ref_power, "ref_power", self))
 
     def call(self, inputs: Array) -> Array:
         """Computes the formula."""
