@@ -16,14 +16,6 @@ class FlaxLayer(JaxLayer):
     Parameters, and whatever else the module keeps, such as batch statistics, become weights; of the latter none is trained. In
     training the module is given a key for `dropout`. Its method takes the inputs, in one argument, and may take `training`.
 
-        class Net(flax.linen.Module):
-            @flax.linen.compact
-            def __call__(self, inputs, training=False):
-                x = flax.linen.Dense(8)(inputs)
-                return flax.linen.Dropout(0.5, deterministic=not training)(x)
-
-        layer = lamina.layers.FlaxLayer(Net())
-
     Args:
         module: the module.
         method: what to call in place of its `__call__`: one of its methods, or a function of the module, the inputs and, maybe,
@@ -32,6 +24,15 @@ class FlaxLayer(JaxLayer):
         kwargs: what `lamina.layers.JaxLayer` takes besides functions and their values.
 
     A config holds the module itself, so that it cannot be written to a file.
+
+    >>> def net():
+    ...     import flax.linen as nn
+    ...     class Net(nn.Module):
+    ...         @nn.compact
+    ...         def __call__(self, inputs, training=False):
+    ...             x = nn.Dense(8)(inputs)
+    ...             return nn.Dropout(0.5, deterministic=not training)(x)
+    ...     return lamina.layers.FlaxLayer(Net())
     """
 
     def __init__(self, module: Any, method: Any = None, variables: Any = None, **kwargs: Any) -> None:

@@ -19,8 +19,8 @@ from lamina.core.leaving import public
 from lamina.core.lift import lift
 from lamina.core.naming import snake_case
 from lamina.core.shown import shown_arguments
-from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
+from lamina.optimizers.by_step import ByStep, kept
 from lamina.optimizers.packing import Packing, unused
 
 Arrays = dict[str, Array]
@@ -28,12 +28,13 @@ Arrays = dict[str, Array]
 _SMALL = 16384  # elements; beyond, copying an array into a vector costs what is saved
 
 
-class Optimizer(Module, family="optimizers"):
+class Optimizer(ByStep, family="optimizers"):
     """variable ← constraint(variable + update), the update from an optax transformation of the gradient.
 
-    A subclass defines `transformation()`. A step, where all options are on, is in this order: gradients are divided by
-    `loss_scale_factor`, gathered over `gradient_accumulation_steps` calls, clipped; variables shrink by their weight decay, and are
-    updated; their moving averages follow; every so often the averages take their place; constraints are applied.
+    A subclass defines `transformation()`, or, as in Keras, `update_step(gradient, variable, learning_rate)`. A step, where all
+    options are on, is in this order: gradients are divided by `loss_scale_factor`, gathered over `gradient_accumulation_steps`
+    calls, clipped; variables shrink by their weight decay, and are updated; their moving averages follow; every so often the
+    averages take their place; constraints are applied.
 
     Gradients that are None, and variables that a step leaves out, stay as they are, with all that is kept for them.
 
@@ -62,7 +63,7 @@ class Optimizer(Module, family="optimizers"):
 
     stands_apart = True
     elementwise: bool = False  # whether what happens to an element depends on its own gradients alone; small arrays are packed then
-    _untracked = Module._untracked | {"_targets", "_excluded"}
+    _untracked = ByStep._untracked | {"_targets", "_excluded"}
 
     def __init__(
         self,
@@ -125,7 +126,11 @@ class Optimizer(Module, family="optimizers"):
         Its arrays are dicts by the variables' paths. `update` is given, besides, `learning_rate` and `step`, the number of the
         update from 1 on, both as float32; `lamina.optimizers.descend()` is the transformation that multiplies with -learning_rate.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no transformation(self). Define it: it returns an optax one.")
+        if type(self).update_step is ByStep.update_step:
+            raise NotImplementedError(f"{type(self).__name__} has no transformation(self). Define it: it returns an optax one.")
+        import optax
+
+        return optax.identity()
 
     # --- what it keeps -----------------------------------------------------------------------------------------------
 
@@ -240,12 +245,12 @@ class Optimizer(Module, family="optimizers"):
             values = self._packing.pack([variable.read() for variable in self._targets], np)
             leaves, self._structure = jax.tree_util.tree_flatten_with_path(self.transformation().init(values))
             self._slots = [self._slot(path) for path, _ in leaves]
-            self.state = [_kept(leaf, owner, slot) for (_, leaf), (slot, owner) in zip(leaves, self._slots, strict=True)]
+            self.state = [kept(leaf, owner, slot) for (_, leaf), (slot, owner) in zip(leaves, self._slots, strict=True)]
             zeros = {name: np.zeros(value.shape, value.dtype) for name, value in values.items()}
             if self.use_ema:
-                self._averages = {name: _kept(zero, name, "average") for name, zero in zeros.items()}
+                self._averages = {name: kept(zero, name, "average") for name, zero in zeros.items()}
             if self.gradient_accumulation_steps is not None:
-                self._accumulators = {name: _kept(zero, name, "accumulator") for name, zero in zeros.items()}
+                self._accumulators = {name: kept(zero, name, "accumulator") for name, zero in zeros.items()}
         self.built = True
 
     def _slot(self, path: tuple[Any, ...]) -> tuple[str, str | None]:
@@ -325,6 +330,8 @@ class Optimizer(Module, family="optimizers"):
         """Returns the values after one update; those not marked in `moves` stay, and so does their state."""
         rate = self._rate()
         params = {k: v - v * (d * rate).astype(v.dtype) if (d := self._decays[k]) else v for k, v in values.items()}
+        if type(self).update_step is not ByStep.update_step:
+            return self._by_steps(params, self._clipped(grads), moves, rate)
         state = jax.tree.unflatten(self._structure, [variable.read() for variable in self.state])
         step = (self.iterations + 1).astype("float32")
         updates, state = self._extended().update(self._clipped(grads), state, params, learning_rate=rate, step=step)
@@ -339,6 +346,15 @@ class Optimizer(Module, family="optimizers"):
         for variable, leaf in zip(self.state, leaves, strict=True):
             variable.assign(leaf)
         return new
+
+    def _by_steps(self, params: Arrays, grads: Arrays, moves: dict[str, Any] | None, rate: Array) -> Arrays:
+        """Returns the values after `update_step` of each variable that moves."""
+        for i, target in enumerate(self._targets):
+            name = self._packing.name_of(i)
+            if moves is None or moves[name]:
+                target.assign(params[name])
+                self.update_step(grads[name], target, rate)
+        return {self._packing.name_of(i): target.read() for i, target in enumerate(self._targets)}
 
     def _extended(self) -> Any:
         import optax
@@ -448,10 +464,6 @@ class Optimizer(Module, family="optimizers"):
 
 
 _OPTIONS = [p.name for p in inspect.signature(Optimizer.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY]
-
-
-def _kept(leaf: Any, owner: str | None, slot: str) -> Variable:
-    return Variable(leaf, trainable=False, autocast=False, name=f"{owner}_{slot}".replace("/", "_") if owner else slot)
 
 
 def _shrink(arrays: Any, most: float) -> Array:
