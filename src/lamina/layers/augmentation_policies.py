@@ -1,7 +1,7 @@
 """Layers that choose among those that change images: RandAugment, AugMix."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lamina.core.variable import Array
 from lamina.layers.bounding_boxes import Boxes
 from lamina.layers.checks import positive
-from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, each, parts, span
+from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, below, choices_of, each, parts, span
 from lamina.layers.image_colors import (
     ImageColors,
     RandomBrightness,
@@ -58,26 +58,26 @@ class _Policy(ImageColors):
             ]
         self.operations = parts(operations)
 
-    def choice(self, key: Array, shape: tuple[int, ...], idle: bool = False) -> dict[str, Any]:
-        """Draws an operation, or with the same probability none, and what each of them would do."""
-        which, *keys = jax.random.split(key, 1 + len(self.operations))
-        drawn = [operation.draw(own, shape) for operation, own in zip(self.operations, keys, strict=True)]
-        return {"operation": jax.random.randint(which, (), 0, len(drawn) + idle), "drawn": drawn}
+    def choices(self, key: Array, count: int, shape: tuple[int, ...], idle: bool = False) -> dict[str, Any]:
+        """Draws so many operations, or with the same probability none, and what each of them would do."""
+        units = jax.random.uniform(key, (count, 1 + sum(operation.units for operation in self.operations), shape[0]))
+        drawn = jax.vmap(lambda units: choices_of(self.operations, units, shape))(units[:, 1:])
+        return {"operation": below(units[:, 0, 0], len(self.operations) + idle), "drawn": drawn}
 
-    def done(self, what: str, value: Any, choice: dict[str, Any], transformation: Transformation) -> Any:
-        """Returns images, masks or boxes with what was chosen done to them, by a method of the operation's."""
-        branches = [
-            functools.partial(getattr(operation, what), transformation={**drawn, "shape": transformation["shape"]})
-            for operation, drawn in zip(self.operations, choice["drawn"], strict=True)
-        ]
-        return _one_of([*branches, lambda value: value], choice["operation"], value)
+    def done(self, what: str, value: Any, choices: Any, transformation: Transformation) -> Any:
+        """Returns images, masks or boxes with what was chosen done to them, one after the other, by a method of the operations.
 
+        The choices are stacked, so that all of them are one program.
+        """
 
-def _one_of(branches: Sequence[Callable[[Any], Any]], number: Any, value: Any) -> Any:
-    """Returns what one of some functions makes of a value. Eagerly it is just called: a switch would be compiled at each call."""
-    if isinstance(number, jax.core.Tracer):
-        return jax.lax.switch(number, branches, value)
-    return branches[int(number)](value)
+        def step(value: Any, choice: Any) -> tuple[Any, None]:
+            branches: list[Callable[[Any], Any]] = [
+                functools.partial(getattr(operation, what), transformation={**drawn, "shape": transformation["shape"]})
+                for operation, drawn in zip(self.operations, choice["drawn"], strict=True)
+            ]
+            return jax.lax.switch(choice["operation"], [*branches, lambda value: value], value), None
+
+        return jax.lax.scan(step, value, choices)[0]
 
 
 class RandAugment(_Policy):
@@ -121,25 +121,31 @@ class RandAugment(_Policy):
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws the layers, and what each of them draws."""
-        return {"choices": [self.choice(own, shape) for own in jax.random.split(key, self.num_ops)]}
+        return {"choices": self.choices(key, self.num_ops, shape)}
 
-    def _all_done(self, what: str, value: Any, transformation: Transformation, training: bool) -> Any:
-        for choice in transformation["choices"] if training else ():
-            value = self.done(what, value, choice, transformation)
-        return value
+    def _images(self, images: Array, transformation: Transformation) -> Array:
+        return self.done("transform_images", images, transformation["choices"], transformation)
+
+    def _masks(self, masks: Array, transformation: Transformation) -> Array:
+        return self.done("transform_segmentation_masks", masks, transformation["choices"], transformation)
+
+    def _boxes(self, boxes: Boxes, transformation: Transformation) -> Boxes:
+        return self.done("transform_bounding_boxes", boxes, transformation["choices"], transformation)
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Array:
         """Returns images changed by the layers."""
-        return self._all_done("transform_images", jnp.asarray(images).astype(self.compute_dtype), transformation, training)
+        images = jnp.asarray(images).astype(self.compute_dtype)
+        return self.compiled("_images", images, transformation) if training else images
 
     def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Transformation, training: bool = True) -> Any:
         """Returns the masks moved as the images."""
-        return self._all_done("transform_segmentation_masks", jnp.asarray(segmentation_masks), transformation, training)
+        masks = jnp.asarray(segmentation_masks)
+        return self.compiled("_masks", masks, transformation) if training else masks
 
     def transform_bounding_boxes(self, bounding_boxes: Boxes, transformation: Transformation, training: bool = True) -> Boxes:
         """Returns the boxes moved as the images."""
         boxes = {**jax.tree.map(jnp.asarray, bounding_boxes), "boxes": jnp.asarray(bounding_boxes["boxes"], "float32")}
-        return self._all_done("transform_bounding_boxes", boxes, transformation, training)
+        return self.compiled("_boxes", boxes, transformation) if training else boxes
 
 
 class AugMix(_Policy):
@@ -193,29 +199,35 @@ class AugMix(_Policy):
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws v, w, and the layers of the chains with what each of them draws."""
-        shares, weights, choices = jax.random.split(key, 3)
-        gamma = jax.random.gamma(weights, self.alpha, (self.num_chains, shape[0])) + 1e-12
-        keys = jax.random.split(choices, (self.num_chains, self.chain_depth))
+        weights, choices = jax.random.split(key)
+        gamma = jax.random.gamma(weights, self.alpha, (2 + self.num_chains, shape[0])) + 1e-12
+        chains = self.choices(choices, self.num_chains * self.chain_depth, shape, idle=True)
         return {
-            "weight_sample": jax.random.beta(shares, self.alpha, self.alpha, (shape[0],)),
-            "chain_mixing_weights": gamma / gamma.sum(0),
-            "chains": [[self.choice(own, shape, idle=True) for own in chain] for chain in keys],
+            "weight_sample": gamma[0] / (gamma[0] + gamma[1]),
+            "chain_mixing_weights": gamma[2:] / gamma[2:].sum(0),
+            "chains": jax.tree.map(lambda array: array.reshape(self.num_chains, self.chain_depth, *array.shape[1:]), chains),
         }
 
+    def _images(self, images: Array, transformation: Transformation) -> Array:
+        return self.clipped(self._mixed("transform_images", images, transformation))
+
+    def _masks(self, masks: Array, transformation: Transformation) -> Array:
+        return self._mixed("transform_segmentation_masks", masks, transformation)
+
     def _mixed(self, what: str, value: Array, transformation: Transformation) -> Array:
-        total = jnp.zeros_like(value)
-        for weights, chain in zip(transformation["chain_mixing_weights"], transformation["chains"], strict=True):
-            changed = value
-            for choice in chain:
-                changed = self.done(what, changed, choice, transformation)
-            total += each(weights, value) * changed
+        def add(total: Array, drawn: Any) -> tuple[Array, None]:
+            weights, chain = drawn
+            return total + each(weights, value) * self.done(what, value, chain, transformation), None
+
+        chains = transformation["chain_mixing_weights"], transformation["chains"]
+        total, _ = jax.lax.scan(add, jnp.zeros_like(value), chains)
         share = each(transformation["weight_sample"], value)
         return share * value + (1 - share) * total
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Array:
         """Returns images mixed with what the chains make of them."""
         images = jnp.asarray(images).astype(self.compute_dtype)
-        return self.clipped(self._mixed("transform_images", images, transformation)) if training else images
+        return self.compiled("_images", images, transformation) if training else images
 
     def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Transformation, training: bool = True) -> Any:
         """Returns masks mixed as the images."""
@@ -223,7 +235,7 @@ class AugMix(_Policy):
         if not training:
             return masks
         masks = masks if jnp.issubdtype(masks.dtype, jnp.floating) else masks.astype("float32")
-        return self._mixed("transform_segmentation_masks", masks, transformation)
+        return self.compiled("_masks", masks, transformation)
 
     def transform_bounding_boxes(self, bounding_boxes: Boxes, transformation: Transformation, training: bool = True) -> Boxes:
         """Raises ValueError in training: an image is then a mixture of several, with boxes of their own."""

@@ -35,7 +35,7 @@ BOX_FORMATS = (
 class ImageAugmentation(Layer):
     """What layers of images share: a batch is drawn for, an image at a time, and then transformed as a whole.
 
-    A subclass defines `draw`, what is drawn for a batch, and `augment`, what is made of images with that; both read nothing but
+    A subclass defines `chosen`, what is drawn for a batch, and `augment`, what is made of images with that; both read nothing but
     public attributes that can be hashed, and are compiled. What it is called on
     is an image or a batch of images, or a dict of "images" and any of "labels", "segmentation_masks" and "bounding_boxes" (a dict
     of "boxes" and "labels"). It is called as part of training unless it is told otherwise, as in Keras.
@@ -49,6 +49,7 @@ class ImageAugmentation(Layer):
 
     casts_inputs = False  # labels and boxes keep their precision
     draws: ClassVar[bool] = True
+    units: ClassVar[int] = 0
     only_in_training: ClassVar[bool] = True
     seed_generator: Any = None
 
@@ -65,9 +66,16 @@ class ImageAugmentation(Layer):
         if self.draws:
             self.seed_generator = SeedGenerator(seed)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
-        """Returns what is drawn for a batch of the shape (images, height, width, channels)."""
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Returns what is drawn for a batch of the shape (images, height, width, channels).
+
+        `units` has rows of numbers from 0 to 1, one for each image, as many as the class attribute of that name says.
+        """
         return {}
+
+    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Returns what is drawn with a key: `chosen`, for a layer that needs nothing but numbers for each image."""
+        return self.chosen(jax.random.uniform(key, (self.units, shape[0])), shape)
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         """Returns a batch of images, with the channels last, in the compute dtype, transformed."""
@@ -160,13 +168,19 @@ class _Settings:
         self.layer = layer
         values = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
         values = {name: value for name, value in values.items() if name not in ("name", "seed", "seed_generator")}
-        self.values = (type(layer), layer.compute_dtype, *values.items())
+        self.values = (type(layer), layer.compute_dtype, *((name, _settings(value)) for name, value in values.items()))
 
     def __hash__(self) -> int:
         return hash(self.values)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Settings) and self.values == other.values
+
+
+def _settings(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_settings, value))
+    return _Settings(value) if isinstance(value, ImageAugmentation) else value
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2))
@@ -185,6 +199,15 @@ def parts(layers: Iterable[Any]) -> tuple[Any, ...]:
     for layer in parts:
         layer.seed_generator = None
     return parts
+
+
+def choices_of(layers: Iterable[Any], units: Array, shape: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Returns what each of some layers draws from its share of the rows of `units`."""
+    drawn, first = [], 0
+    for layer in layers:
+        drawn.append(layer.chosen(units[first : first + layer.units], shape))
+        first += layer.units
+    return drawn
 
 
 def span(value: Any, name: str, layer: Layer, least: float = 0, most: float = 1) -> tuple[float, float]:
@@ -229,14 +252,19 @@ def in_range(images: Array, source: Sequence[float], target: Sequence[float]) ->
     return (images - source[0]) / (source[1] - source[0]) * (target[1] - target[0]) + target[0]
 
 
-def uniform(key: Array, count: int, ends: Sequence[float], *shape: int) -> Array:
-    """Returns a number, or an array of them, for each image, evenly from a range; in float32 whatever images are in."""
-    return jax.random.uniform(key, (count, *shape), minval=ends[0], maxval=ends[1])
+def between(units: Array, ends: Sequence[float]) -> Array:
+    """Returns numbers from 0 to 1 as numbers in a range."""
+    return ends[0] + (ends[1] - ends[0]) * units
 
 
-def drawn(key: Array, count: int, probability: Sequence[float]) -> Array:
+def below(units: Array, count: Any) -> Array:
+    """Returns numbers from 0 to 1 as integers from 0 to count - 1."""
+    return jnp.minimum(jnp.floor(units * count), count - 1).astype("int32")
+
+
+def drawn(units: Array, probability: Sequence[float]) -> Array:
     """Returns for each image whether it is drawn, with a probability that itself is drawn from a range: with the mean of that."""
-    return jax.random.uniform(key, (count,)) < (probability[0] + probability[1]) / 2
+    return units < (probability[0] + probability[1]) / 2
 
 
 def each(values: Array, images: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 import lamina.ops.image as image_ops
@@ -12,13 +11,15 @@ from lamina.layers.image_augmentation import (
     Factor,
     ImageAugmentation,
     Transformation,
+    below,
+    between,
+    choices_of,
     drawn,
     each,
     in_range,
     parts,
     range_of_values,
     span,
-    uniform,
 )
 
 ValueRange = tuple[float, float]
@@ -54,14 +55,16 @@ class RandomBrightness(ImageColors):
     [[[ 25.5 125.5 255. ]]]
     """
 
+    units = 1
+
     def __init__(self, factor: Factor, value_range: ValueRange = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(value_range, seed, **kwargs)
         self.factor = span(factor, "factor", self, -1)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws what is added to each image."""
         low, high = self.value_range
-        return {"rgb_delta": (high - low) * uniform(key, shape[0], self.factor, 1, 1, 1)}
+        return {"rgb_delta": (high - low) * between(units[0], self.factor).reshape(-1, 1, 1, 1)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         return self.clipped(images + each(transformation["rgb_delta"], images))
@@ -85,15 +88,17 @@ class RandomContrast(ImageColors):
     (2, 8, 8, 3)
     """
 
+    units = 1
+
     def __init__(self, factor: Factor, value_range: ValueRange = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(value_range, seed, **kwargs)
         span(factor, "factor", self)
         self.factor = tuple(factor) if isinstance(factor, (tuple, list)) else (factor, factor)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws c."""
         less, more = self.factor
-        return {"contrast_factor": uniform(key, shape[0], (1 - less, 1 + more), 1, 1, 1)}
+        return {"contrast_factor": between(units[0], (1 - less, 1 + more)).reshape(-1, 1, 1, 1)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         mean = jnp.mean(images, (1, 2), keepdims=True)
@@ -120,6 +125,8 @@ class RandomSaturation(ImageColors):
     (2, 8, 8, 3)
     """
 
+    units = 1
+
     def __init__(
         self,
         factor: Factor,
@@ -131,9 +138,9 @@ class RandomSaturation(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws f / (1 - f)."""
-        factor = uniform(key, shape[0], self.factor)
+        factor = between(units[0], self.factor)
         return {"factor": factor / (1 - factor + 1e-7)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
@@ -160,6 +167,8 @@ class RandomHue(ImageColors):
     [[[  0. 255. 255.]]]
     """
 
+    units = 2
+
     def __init__(
         self,
         factor: Factor,
@@ -171,10 +180,9 @@ class RandomHue(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws what is added to each image's hue, in whole turns."""
-        signs, sizes = jax.random.split(key)
-        return {"factor": jax.random.rademacher(signs, (shape[0],), jnp.float32) * uniform(sizes, shape[0], self.factor) / 2}
+        return {"factor": jnp.where(units[0] < 0.5, -1, 1) * between(units[1], self.factor) / 2}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         hue, saturation, value = jnp.moveaxis(image_ops.rgb_to_hsv(in_range(images, self.value_range, (0, 1))), -1, 0)
@@ -202,6 +210,8 @@ class RandomColorDegeneration(ImageColors):
     [[[30. 30. 30.]]]
     """
 
+    units = 1
+
     def __init__(
         self,
         factor: Factor,
@@ -213,9 +223,9 @@ class RandomColorDegeneration(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws d."""
-        return {"factor": uniform(key, shape[0], self.factor, 1, 1, 1)}
+        return {"factor": between(units[0], self.factor).reshape(-1, 1, 1, 1)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         gray = image_ops.rgb_to_grayscale(images)
@@ -242,6 +252,8 @@ class RandomColorJitter(ImageColors):
     (2, 8, 8, 3)
     """
 
+    units = 5
+
     def __init__(
         self,
         value_range: ValueRange = (0, 255),
@@ -263,14 +275,13 @@ class RandomColorJitter(ImageColors):
         made = [make(factor, self.value_range, dtype=self.dtype_policy) for make, factor in factors.items() if factor is not None]
         self.steps = parts(made)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws what each of the layers draws."""
-        keys = jax.random.split(key, len(self.steps) or 1)
-        return {type(step).__name__: step.draw(own, shape) for step, own in zip(self.steps, keys, strict=False)}
+        return {"steps": choices_of(self.steps, units, shape)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
-        for step in self.steps:
-            images = step.augment(images, transformation[type(step).__name__])
+        for step, chosen in zip(self.steps, transformation["steps"], strict=True):
+            images = step.augment(images, chosen)
         return images
 
 
@@ -290,13 +301,15 @@ class RandomGrayscale(ImageAugmentation):
     [[[30. 30. 30.]]]
     """
 
+    units = 1
+
     def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, data_format, **kwargs)
         self.factor = fraction(factor, "factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images become gray."""
-        return {"should_apply": drawn(key, shape[0], (self.factor, self.factor))}
+        return {"should_apply": drawn(units[0], (self.factor, self.factor))}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         return jnp.where(each(transformation["should_apply"], images), image_ops.rgb_to_grayscale(images), images)
@@ -321,6 +334,8 @@ class RandomInvert(ImageColors):
     [[[255. 155.   0.]]]
     """
 
+    units = 1
+
     def __init__(
         self,
         factor: Factor = 1.0,
@@ -332,9 +347,9 @@ class RandomInvert(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images are inverted."""
-        return {"apply_inversion": drawn(key, shape[0], self.factor)}
+        return {"apply_inversion": drawn(units[0], self.factor)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         return jnp.where(each(transformation["apply_inversion"], images), sum(self.value_range) - images, images)
@@ -359,6 +374,8 @@ class RandomPosterization(ImageColors):
     [[[  0. 128. 128.]]]
     """
 
+    units = 1
+
     def __init__(
         self,
         factor: Factor,
@@ -370,10 +387,10 @@ class RandomPosterization(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self, 1, 8)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how many bits are left out."""
         least, most = (int(end) for end in self.factor)
-        return {"shift_factor": 8 - jax.random.randint(key, (shape[0],), least, most + 1)}
+        return {"shift_factor": 8 - least - below(units[0], most - least + 1)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         bits = jnp.asarray(transformation["shift_factor"]).astype("int32").reshape(-1, 1, 1, 1)
@@ -400,6 +417,8 @@ class Solarization(ImageColors):
     [[[  0. 100.  55.]]]
     """
 
+    units = 2
+
     def __init__(
         self,
         addition_factor: Factor = 0.0,
@@ -412,11 +431,10 @@ class Solarization(ImageColors):
         self.addition_factor = span(addition_factor, "addition_factor", self)
         self.threshold_factor = span(threshold_factor, "threshold_factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws a and t, of pixels from 0 to 255."""
-        first, second = jax.random.split(key)
-        additions = 255 * uniform(first, shape[0], self.addition_factor, 1, 1, 1)
-        return {"additions": additions, "thresholds": 255 * uniform(second, shape[0], self.threshold_factor, 1, 1, 1)}
+        pair = between(units[0], self.addition_factor), between(units[1], self.threshold_factor)
+        return {name: 255 * one.reshape(-1, 1, 1, 1) for name, one in zip(("additions", "thresholds"), pair, strict=True)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         additions, thresholds = (each(transformation[name], images) for name in ("additions", "thresholds"))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import lamina.ops.image as image_ops
 from lamina.core.variable import Array
 from lamina.layers.checks import one_of, sizes
-from lamina.layers.image_augmentation import Factor, Transformation, drawn, each, range_of_values, span, uniform
+from lamina.layers.image_augmentation import Factor, Transformation, between, drawn, each, range_of_values, span
 from lamina.layers.image_colors import ImageColors, ValueRange
 from lamina.layers.image_geometry import FILL_MODES, INTERPOLATIONS, ImageGeometry
 
@@ -62,6 +62,8 @@ class RandomGaussianBlur(ImageColors):
      [ 1.  8.  1.]]
     """
 
+    units = 3
+
     def __init__(
         self,
         factor: Factor = 1.0,
@@ -78,11 +80,10 @@ class RandomGaussianBlur(ImageColors):
         if not all(size % 2 for size in self.kernel_size):
             raise ValueError(f"kernel_size of {type(self).__name__} must be odd, not {kernel_size!r}.")
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images are smoothed, and how much."""
-        applied, sigmas = jax.random.split(key)
-        sigma = uniform(sigmas, shape[0], self.sigma, 2) + 1e-6
-        return {"should_apply_blur": drawn(applied, shape[0], self.factor), "blur_factor": sigma}
+        sigma = between(units[1:].T, self.sigma) + 1e-6
+        return {"should_apply_blur": drawn(units[0], self.factor), "blur_factor": sigma}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         sigma = jnp.broadcast_to(transformation["blur_factor"], (images.shape[0], 2)).astype("float32")
@@ -114,6 +115,8 @@ class RandomSharpness(ImageColors):
      [10. 10. 10.]]
     """
 
+    units = 1
+
     def __init__(
         self,
         factor: Factor,
@@ -125,9 +128,9 @@ class RandomSharpness(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws f."""
-        return {"factor": uniform(key, shape[0], self.factor)}
+        return {"factor": between(units[0], self.factor)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         sums, ones = images, jnp.ones((images.shape[0], 3))
@@ -184,15 +187,16 @@ class RandomElasticTransform(ImageGeometry):
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how far each pixel moves, along y and along x."""
-        (batch, height, width, _), (applied, scales, noises) = shape, jax.random.split(key, 3)
-        scale = uniform(scales, batch, self.scale)
+        (batch, height, width, _), (units, noises) = shape, jax.random.split(key)
+        applied, scale = jax.random.uniform(units, (2, batch))
+        scale = between(scale, self.scale)
         sigma = jnp.maximum(0.05 * scale * min(height, width), 1e-3)
         reach = int(3 * 0.05 * self.scale[1] * min(height, width))
         moves = each(sigma, noise := jax.random.normal(noises, (batch, height, width, 2))) * noise
         for axis in (1, 2):
             moves = weighted(moves, bells(2 * reach + 1, sigma), axis)
         moves = 0.1 * max(height, width) * each(scale, moves) * moves
-        return {"moves": jnp.where(each(drawn(applied, batch, self.factor), moves), moves, 0)}
+        return {"moves": jnp.where(each(drawn(applied, self.factor), moves), moves, 0)}
 
     def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         y, x = jnp.meshgrid(*map(jnp.arange, images.shape[1:3]), indexing="ij")

@@ -10,7 +10,7 @@ import lamina.ops.image as image_ops
 from lamina.core.variable import Array
 from lamina.layers.bounding_boxes import Boxes, to_corners, within
 from lamina.layers.checks import fraction, one_of
-from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, drawn, each, span, uniform
+from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, between, drawn, each, span
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("reflect", "wrap", "constant", "nearest", "mirror")
@@ -88,16 +88,18 @@ class RandomFlip(ImageGeometry):
     (2, 8, 8, 3)
     """
 
+    units = 2
+
     def __init__(
         self, mode: str = "horizontal_and_vertical", seed: int | None = None, data_format: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(seed, data_format, **kwargs)
         self.mode = one_of(("horizontal", "vertical", "horizontal_and_vertical"), mode, "mode", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images to flip, along which axes."""
-        flips = jax.random.bernoulli(key, 0.5, (2, shape[0]))
-        return {name: flip & (name in self.mode) for name, flip in zip(("horizontal", "vertical"), flips, strict=True)}
+        flips = zip(("horizontal", "vertical"), units < 0.5, strict=True)
+        return {name: flip & (name in self.mode) for name, flip in flips}
 
     def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         for name, axis in (("horizontal", 2), ("vertical", 1)):
@@ -183,6 +185,8 @@ class RandomRotation(_Projection):
      [0. 2.]]
     """
 
+    units = 1
+
     def __init__(
         self,
         factor: Factor,
@@ -196,9 +200,9 @@ class RandomRotation(_Projection):
         super().__init__(interpolation, fill_mode, fill_value, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self, -1)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws angles, in degrees."""
-        return {"angle": 360 * uniform(key, shape[0], self.factor)}
+        return {"angle": 360 * between(units[0], self.factor)}
 
     def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         angle = jnp.deg2rad(transformation["angle"])
@@ -228,6 +232,8 @@ class RandomTranslation(_Projection):
      [0. 1.]]
     """
 
+    units = 2
+
     def __init__(
         self,
         height_factor: Factor,
@@ -243,11 +249,10 @@ class RandomTranslation(_Projection):
         self.height_factor = span(height_factor, "height_factor", self, -1)
         self.width_factor = span(width_factor, "width_factor", self, -1)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how far to move, along x and along y, in pixels."""
-        rows, columns = jax.random.split(key)
-        right = shape[2] * uniform(columns, shape[0], self.width_factor)
-        return {"translations": jnp.stack([right, shape[1] * uniform(rows, shape[0], self.height_factor)], -1)}
+        right, down = shape[2] * between(units[0], self.width_factor), shape[1] * between(units[1], self.height_factor)
+        return {"translations": jnp.stack([right, down], -1)}
 
     def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         right, down = transformation["translations"].T
@@ -279,6 +284,8 @@ class RandomZoom(_Projection):
      [ 0.  0.  0.  0.]]
     """
 
+    units = 2
+
     def __init__(
         self,
         height_factor: Factor,
@@ -300,11 +307,10 @@ class RandomZoom(_Projection):
             raise ValueError(f"{name} of RandomZoom must be above -1, at which nothing of the image is seen: {factor!r}.")
         return 1 + lower, 1 + upper
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how much of the height and width is seen."""
-        rows, columns = jax.random.split(key)
-        height = uniform(rows, shape[0], self.height_factor, 1)
-        width = height if self.width_factor is None else uniform(columns, shape[0], self.width_factor, 1)
+        height = between(units[0], self.height_factor)[:, None]
+        width = height if self.width_factor is None else between(units[1], self.width_factor)[:, None]
         return {"height_zoom": height, "width_zoom": width}
 
     def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
@@ -332,6 +338,8 @@ class RandomShear(_Projection):
     (2, 8, 8, 3)
     """
 
+    units = 3
+
     def __init__(
         self,
         x_factor: Factor = 0.0,
@@ -346,11 +354,10 @@ class RandomShear(_Projection):
         super().__init__(interpolation, fill_mode, fill_value, seed, data_format=data_format, **kwargs)
         self.x_factor, self.y_factor = span(x_factor, "x_factor", self), span(y_factor, "y_factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws a and b."""
-        signs, columns, rows = jax.random.split(key, 3)
-        factors = jnp.stack([uniform(columns, shape[0], self.x_factor), uniform(rows, shape[0], self.y_factor)], -1)
-        return {"shear_factor": factors * jax.random.rademacher(signs, (shape[0], 1), jnp.float32)}
+        factors = jnp.stack([between(units[0], self.x_factor), between(units[1], self.y_factor)], -1)
+        return {"shear_factor": factors * jnp.where(units[2] < 0.5, -1, 1)[:, None]}
 
     def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         a, b = transformation["shear_factor"].T
@@ -378,6 +385,8 @@ class RandomPerspective(_Projection):
     (2, 8, 8, 3)
     """
 
+    units = 9
+
     def __init__(
         self,
         factor: Factor = 1.0,
@@ -391,13 +400,13 @@ class RandomPerspective(_Projection):
         super().__init__(interpolation, "constant", fill_value, seed, data_format=data_format, **kwargs)
         self.factor, self.scale = span(factor, "factor", self), fraction(scale, "scale", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images to change, and where to move their corners."""
-        (batch, height, width, _), (applied, moves) = shape, jax.random.split(key)
+        batch, height, width, _ = shape
         size = jnp.array([width - 1, height - 1], jnp.float32)
         start = jnp.broadcast_to(size * jnp.array([[0, 0], [1, 0], [0, 1], [1, 1]]), (batch, 4, 2))
-        end = start + size * uniform(moves, batch, (-self.scale / 2, self.scale / 2), 4, 2)
-        return {"apply_perspective": drawn(applied, batch, self.factor), "start_points": start, "end_points": end}
+        end = start + size * between(units[1:].T.reshape(batch, 4, 2), (-self.scale / 2, self.scale / 2))
+        return {"apply_perspective": drawn(units[0], self.factor), "start_points": start, "end_points": end}
 
     def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         found = image_ops.homography(transformation["start_points"], transformation["end_points"])

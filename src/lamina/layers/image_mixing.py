@@ -10,7 +10,7 @@ from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.bounding_boxes import Boxes
-from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, drawn, each, span, uniform
+from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, between, drawn, each, span
 from lamina.layers.image_colors import ImageColors, ValueRange
 
 
@@ -31,11 +31,11 @@ def mixed(weights: Array, ours: Any, order: Array, layer: Layer) -> Array:
     return own * ours + (1 - own) * ours[order]
 
 
-def rectangles(key: Array, rows: Array, columns: Array, shape: tuple[int, ...]) -> Array:
+def rectangles(units: Array, rows: Array, columns: Array, shape: tuple[int, ...]) -> Array:
     """Returns for each image a mask of a rectangle somewhere in it.
 
     Args:
-        key: what its place is drawn with.
+        units: two rows of numbers from 0 to 1, which say where it is.
         rows: its height, as a share of the image's, one for each image.
         columns: its width, likewise.
         shape: (images, height, width, channels).
@@ -43,15 +43,14 @@ def rectangles(key: Array, rows: Array, columns: Array, shape: tuple[int, ...]) 
     Returns:
         An array of bools, of shape (images, height, width, 1).
     """
-    batch, height, width, _ = shape
 
-    def along(key: Array, share: Array, size: Any) -> Array:
-        start = jax.random.uniform(key, (batch,)) * (size - share * size)
+    def along(unit: Array, share: Array, size: Any) -> Array:
+        start = unit * (size - share * size)
         place = jnp.arange(size)
         return (place >= start[:, None]) & (place < (start + share * size)[:, None])
 
-    of_rows, of_columns = jax.random.split(key)
-    return (along(of_rows, rows, height)[:, :, None] & along(of_columns, columns, width)[:, None])[..., None]
+    _, height, width, _ = shape
+    return (along(units[0], rows, height)[:, :, None] & along(units[1], columns, width)[:, None])[..., None]
 
 
 class MixUp(ImageAugmentation):
@@ -137,10 +136,11 @@ class CutMix(ImageAugmentation):
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws rectangles, and the order of the others; the weights are the shares of pixels that stay."""
-        alphas, weights, places, orders = jax.random.split(key, 4)
-        alpha = uniform(alphas, 1, self.factor) + 1e-6
+        numbers, weights, orders = jax.random.split(key, 3)
+        units = jax.random.uniform(numbers, (3, shape[0]))
+        alpha = between(units[0, 0], self.factor) + 1e-6
         side = jnp.sqrt(1 - jax.random.beta(weights, alpha, alpha, (shape[0],)))
-        masks = rectangles(places, side, side, shape)
+        masks = rectangles(units[1:], side, side, shape)
         order = jax.random.permutation(orders, shape[0])
         return {"permutation_order": order, "batch_masks": masks, "mix_weight": 1 - jnp.mean(masks, (1, 2, 3))}
 
@@ -212,11 +212,12 @@ class RandomErasing(ImageColors):
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws in which images something is erased, where, and what comes there."""
-        applied, sides, places, noises = jax.random.split(key, 4)
-        rows, columns = jnp.sqrt(uniform(sides, shape[0], self.scale, 2)).T
+        numbers, noises = jax.random.split(key)
+        units = jax.random.uniform(numbers, (5, shape[0]))
+        rows, columns = jnp.sqrt(between(units[1:3], self.scale))
         fill = jax.random.normal(noises, shape) * self.value_range[1] if self.fill_value is None else jnp.asarray(self.fill_value)
-        masks = rectangles(places, rows, columns, shape)
-        return {"apply_erasing": drawn(applied, shape[0], self.factor), "batch_masks": masks, "fill_value": self.clipped(fill)}
+        masks = rectangles(units[3:], rows, columns, shape)
+        return {"apply_erasing": drawn(units[0], self.factor), "batch_masks": masks, "fill_value": self.clipped(fill)}
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         erased = transformation["batch_masks"] & each(transformation["apply_erasing"], images)

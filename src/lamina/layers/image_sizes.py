@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import lamina.ops.image as image_ops
 from lamina.core.variable import Array
 from lamina.layers.checks import one_of, positive
-from lamina.layers.image_augmentation import Transformation
+from lamina.layers.image_augmentation import Transformation, below
 from lamina.layers.image_geometry import ImageGeometry
 
 
@@ -178,6 +178,8 @@ class RandomCrop(_Sized):
     draws = True
     interpolation = "bilinear"
 
+    units = 2
+
     def __init__(self, height: int, width: int, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(height, width, seed=seed, data_format=data_format, **kwargs)
 
@@ -185,14 +187,12 @@ class RandomCrop(_Sized):
         """Draws where to cut; nothing where it is not training."""
         return super().get_random_transformation(data, training, seed) if training else {"shape": self.shape_of(data)}
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws the top and left of each image's part."""
-        batch, height, width, _ = shape
+        _, height, width, _ = shape
         if height < self.height or width < self.width:
             return {}
-        rows, columns = jax.random.split(key)
-        top = jax.random.randint(rows, (batch,), 0, height - self.height + 1)
-        return {"top": top, "left": jax.random.randint(columns, (batch,), 0, width - self.width + 1)}
+        return {"top": below(units[0], height - self.height + 1), "left": below(units[1], width - self.width + 1)}
 
     def window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
         if "top" not in transformation:
