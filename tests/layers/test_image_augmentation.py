@@ -39,7 +39,16 @@ RANDOM = {
     "RandomZoom": {"height_factor": 0.4, "width_factor": 0.3, "fill_mode": "nearest"},
     "Solarization": {"addition_factor": 0.3, "threshold_factor": (0.2, 0.8), **UNIT},
 }
-every_layer = pytest.mark.parametrize("name", RANDOM)
+QUICK = {"RandomBrightness", "RandomFlip", "RandomHue", "RandomRotation"}
+
+
+def layers(names, quick=QUICK):
+    """Parametrizes a test with layers: with a few of them, and, among the slow tests, with the others."""
+    cases = [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    return pytest.mark.parametrize("name", cases)
+
+
+every_layer = layers(RANDOM)
 
 
 def make(layer, of=lamina.layers, **kwargs):
@@ -62,7 +71,7 @@ DRAWN_ALIKE = sorted(
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", pytest.param("channels_first", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", DRAWN_ALIKE)
+@layers(DRAWN_ALIKE)
 def test_what_is_drawn_is_done_as_in_keras(name, data_format):
     x = images() if data_format == "channels_last" else np.moveaxis(images(), -1, 1)
     theirs = make(name, keras.layers, data_format=data_format)
@@ -95,7 +104,7 @@ FIXED = {
 }
 
 
-@pytest.mark.parametrize("name", FIXED)
+@layers(FIXED, {"AutoContrast", "CenterCrop", "RandomSharpness"})
 def test_layers_with_nothing_left_to_draw_are_those_of_keras(name):
     x = images(1)
     ours, theirs = (getattr(library.layers, name)(**FIXED[name]) for library in (lamina, keras))
@@ -104,18 +113,24 @@ def test_layers_with_nothing_left_to_draw_are_those_of_keras(name):
     close(ours(x[0]), expected[0])
 
 
-@pytest.mark.parametrize("size", [(4, 6), (11, 5)])
-@pytest.mark.parametrize("ratio", [{}, {"crop_to_aspect_ratio": True}, {"pad_to_aspect_ratio": True, "fill_value": 0.5}])
-@pytest.mark.parametrize("how", [{}, {"interpolation": "lanczos3", "antialias": True}])
-def test_resizing_is_that_of_keras(size, ratio, how):
+@pytest.mark.parametrize(
+    "size, options",
+    [
+        ((11, 5), {"interpolation": "lanczos3", "antialias": True}),
+        ((4, 6), {"crop_to_aspect_ratio": True, "interpolation": "bicubic"}),
+        ((4, 6), {"pad_to_aspect_ratio": True, "fill_value": 0.5}),
+    ],
+)
+def test_resizing_is_that_of_keras(size, options):
     x = images(2, 9, 7)
-    ours, theirs = (library.layers.Resizing(*size, **ratio, **how) for library in (lamina, keras))
+    ours, theirs = (library.layers.Resizing(*size, **options) for library in (lamina, keras))
     for given in (x, (x[0] * 255).astype("uint8")):
         expected = jax.jit(theirs)(given)
         assert ours(given).dtype == expected.dtype
         close(ours(given), expected, 1 if given.dtype == np.uint8 else 2e-5)
 
 
+@pytest.mark.slow
 def test_a_small_image_is_cropped_to_the_ratio_and_resized_as_in_keras():
     x = images(2, 6, 9)
     for size in ((8, 5), (7, 12)):
@@ -151,9 +166,7 @@ def test_nothing_is_done_outside_of_training(name):
     assert mixed(lamina.Input((8, 9, 3), dtype="uint8")).dtype == "bfloat16"
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in ("RandomRotation", "RandomErasing") else pytest.param(name, marks=pytest.mark.slow) for name in RANDOM]
-)
+@layers(RANDOM, {"RandomRotation"})
 def test_compiled_is_as_eager_with_the_channels_first_as_last_and_of_one_image_as_of_a_batch(name):
     x = images(1)
     expected = make(name, seed=5)(x)
@@ -203,7 +216,7 @@ GEOMETRY = {
 }
 
 
-@pytest.mark.parametrize("name", GEOMETRY)
+@layers(GEOMETRY, {"RandomRotation"})
 @pytest.mark.parametrize("data_format", ["channels_last", pytest.param("channels_first", marks=pytest.mark.slow)])
 def test_masks_and_boxes_move_with_what_they_show(name, data_format):
     batch, height, width = 6, 28, 32
@@ -261,6 +274,7 @@ def test_boxes_are_cut_off_and_filled_up_as_in_keras():
             np.testing.assert_array_equal(ours[key], theirs[key])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MixUp", "CutMix"])
 def test_labels_and_masks_are_mixed_as_the_images(name):
     labels = np.eye(5, dtype="float32")
@@ -271,6 +285,7 @@ def test_labels_and_masks_are_mixed_as_the_images(name):
     np.testing.assert_array_equal(outputs["segmentation_masks"], outputs["images"])
 
 
+@pytest.mark.slow
 def test_images_mixed_have_the_boxes_of_both():
     boxes = {"boxes": np.arange(24.0).reshape(3, 2, 4), "labels": np.arange(6).reshape(3, 2)}
     outputs = lamina.layers.MixUp(bounding_box_format="xyxy")({"images": images(3), "bounding_boxes": boxes})["bounding_boxes"]
@@ -279,6 +294,7 @@ def test_images_mixed_have_the_boxes_of_both():
     np.testing.assert_array_equal(outputs["labels"][:, :2], boxes["labels"])
 
 
+@pytest.mark.slow
 def test_elastic_masks_are_moved_as_their_images():
     x = images(2)
     layer = lamina.layers.RandomElasticTransform((1, 1), (1, 1), "nearest", value_range=(0, 1), seed=1)
@@ -298,6 +314,7 @@ def test_images_are_moved_in_rand_augment_with_their_masks_and_boxes():
         np.testing.assert_array_equal(outputs["segmentation_masks"], data["segmentation_masks"])
 
 
+@pytest.mark.slow
 def test_where_keras_is_wrong():
     dark = np.full((1, 4, 4, 3), 10, "uint8")
     assert lamina.layers.RandomBrightness((-0.5, -0.5))(dark).max() == 0  # 8-bit integers do not begin anew
@@ -335,9 +352,9 @@ def test_where_keras_is_wrong():
         (lambda k: k.Pipeline([3]), TypeError, "layers"),
         (lambda k: k.RandomFlip()(np.ones((3, 3))), ValueError, "height, width, channels"),
         (lambda k: k.RandomFlip()({"labels": np.ones(3)}), ValueError, "'images'"),
-        (lambda k: k.MixUp()({"images": images(), "labels": np.arange(4)}), ValueError, "one-hot"),
-        (lambda k: k.CutMix()({"images": images(), "bounding_boxes": {"boxes": np.ones((4, 1, 4))}}), ValueError, "MixUp"),
-        (lambda k: k.AugMix()({"images": images(), "bounding_boxes": {"boxes": np.ones((4, 1, 4))}}), ValueError, "RandAugment"),
+        (lambda k: k.MixUp().transform_labels(np.arange(4), {"mix_weight": 1.0, "permutation_order": [0]}), ValueError, "one-hot"),
+        (lambda k: k.CutMix().transform_bounding_boxes({}, {}), ValueError, "MixUp"),
+        (lambda k: k.AugMix().transform_bounding_boxes({}, {}), ValueError, "RandAugment"),
         (lambda k: k.RandomFlip()({"images": images(), "bounding_boxes": {"boxes": np.ones((4, 1, 4))}}), ValueError, "format"),
     ],
 )
