@@ -45,6 +45,7 @@ CASES = {
     "Bidirectional": (lambda k: k.Bidirectional(k.GRU(3, return_sequences=True), "ave"), "b t 3"),
     "Concatenate": (lambda k: k.Concatenate(axis=1), ["b t 3", "b 2 3", "b t 3"]),
     "Concatenate along the last axis": (lambda k: k.Concatenate(), ["b t 3", "b t 1"]),
+    "CenterCrop": (lambda k: k.CenterCrop(3, 2), "b 5 4 3"),
     "Conv1D": (lambda k: k.Conv1D(4, 3, padding="causal", dilation_rate=2), "b t 3"),
     "Conv2D of unknown sizes": (lambda k: k.Conv2D(4, (3, 2), (1, 2), "same", groups=2), "b t t 2"),
     "Conv3D": (lambda k: k.Conv3D(3, 2, 2, "same", "channels_first"), "b 2 t 5 4"),
@@ -114,6 +115,7 @@ CASES = {
     "RMSNormalization": (lambda k: k.RMSNormalization([2, 3]), "b t 2 3"),
     "RepeatVector": (lambda k: k.RepeatVector(4), "b t"),
     "Reshape": (lambda k: k.Reshape((-1, 4)), "b t 8"),
+    "Resizing": (lambda k: k.Resizing(3, 7, crop_to_aspect_ratio=True), "b 5 4 3"),
     "Rescaling": (lambda k: k.Rescaling(0.3, offset=-1.0), "b t 3"),
     "ReversibleEmbedding": (lambda k: k.ReversibleEmbedding(7, 3, tie_weights=False), "b t int"),
     "RotaryEmbedding": (lambda k: k.RotaryEmbedding(), "b t 2 4"),
@@ -237,7 +239,13 @@ def test_every_layer_has_a_case():
     on_the_host = {"HashedCrossing", "Hashing", "IntegerLookup", "StringLookup", "TextVectorization"}  # see test_preprocessing.py
     of_functions = {"FlaxLayer", "JaxLayer"}  # see test_jax_layer.py and test_flax_layer.py
     cells = {"GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells"}  # they take states too: test_recurrent.py
-    assert {name.split()[0] for name in CASES} == public - bases - on_the_host - of_functions - cells
+    of_images = """AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes MixUp
+        Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop
+        RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective
+        RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom
+        Solarization"""  # they draw, or look at whole images: test_image_augmentation.py
+    elsewhere = bases | on_the_host | of_functions | cells | set(of_images.split())
+    assert {name.split()[0] for name in CASES} == public - elsewhere
 
 
 @cases_of_keras

@@ -9,8 +9,10 @@ from lamina.core.layer import Layer
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.activity_regularization import ActivityRegularization
 from lamina.layers.attention import AdditiveAttention, Attention
+from lamina.layers.augmentation_policies import AugMix, RandAugment
 from lamina.layers.batch_normalization import BatchNormalization
 from lamina.layers.bidirectional import Bidirectional
+from lamina.layers.bounding_boxes import MaxNumBoundingBoxes
 from lamina.layers.category_encoding import CategoryEncoding
 from lamina.layers.convolution import Conv1D, Conv2D, Conv3D
 from lamina.layers.convolutional_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
@@ -34,6 +36,23 @@ from lamina.layers.grouped_query_attention import GroupedQueryAttention
 from lamina.layers.gru import GRU, GRUCell
 from lamina.layers.hashing import HashedCrossing, Hashing
 from lamina.layers.identity import Identity
+from lamina.layers.image_colors import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomPosterization,
+    RandomSaturation,
+    Solarization,
+)
+from lamina.layers.image_filters import RandomElasticTransform, RandomGaussianBlur, RandomSharpness
+from lamina.layers.image_geometry import RandomFlip, RandomPerspective, RandomRotation, RandomShear, RandomTranslation, RandomZoom
+from lamina.layers.image_histograms import AutoContrast, ContrastLimitedAdaptiveHistogramEqualization, Equalization
+from lamina.layers.image_mixing import CutMix, MixUp, RandomErasing
+from lamina.layers.image_sizes import CenterCrop, RandomCrop, Resizing
 from lamina.layers.input_layer import Input, InputLayer
 from lamina.layers.jax_layer import JaxLayer
 from lamina.layers.lambda_layer import Lambda
@@ -60,6 +79,7 @@ from lamina.layers.merging import (
 )
 from lamina.layers.multi_head_attention import MultiHeadAttention
 from lamina.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
+from lamina.layers.pipeline import Pipeline
 from lamina.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -136,6 +156,38 @@ def deserialize(config: Any) -> Layer:
 
 
 __all__ = [
+    "Pipeline",
+    "CenterCrop",
+    "RandomCrop",
+    "Resizing",
+    "CutMix",
+    "MixUp",
+    "RandomErasing",
+    "AutoContrast",
+    "ContrastLimitedAdaptiveHistogramEqualization",
+    "Equalization",
+    "RandomFlip",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
+    "RandomElasticTransform",
+    "RandomGaussianBlur",
+    "RandomSharpness",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
+    "RandomPosterization",
+    "RandomSaturation",
+    "Solarization",
+    "MaxNumBoundingBoxes",
+    "AugMix",
+    "RandAugment",
     "Activation",
     "ActivityRegularization",
     "AdaptiveAveragePooling1D",

@@ -127,7 +127,19 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Array:
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
 
-_RESIZE = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
+INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
+
+
+def window_of_ratio(height: Any, width: Any, rows: int, columns: int, crop: bool, pad: bool) -> tuple[Any, Any, Any, Any]:
+    """Returns top, left, height and width of what `resize` makes the new image of; top or left is negative where it pads."""
+    if crop:
+        tall, wide = max(min(height, int(width * rows / columns)), 1), max(min(width, int(height * columns / rows)), 1)
+        return (height - tall) // 2, (width - wide) // 2, tall, wide
+    if pad:
+        above, before = (max(int(width * rows / columns) - height, 0) // 2, max(int(height * columns / rows) - width, 0) // 2)
+        before = 0 if above else before
+        return -above, -before, height + 2 * above, width + 2 * before
+    return 0, 0, height, width
 
 
 @unary
@@ -162,24 +174,19 @@ def resize(
     >>> lamina.ops.image.resize(np.ones((2, 8, 6, 3)), (4, 4)).shape
     (2, 4, 4, 3)
     """
-    if interpolation not in _RESIZE:
-        raise ValueError(f"interpolation must be one of {_RESIZE}, not {interpolation!r}.")
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation must be one of {INTERPOLATIONS}, not {interpolation!r}.")
     if fill_mode != "constant":
         raise ValueError(f"fill_mode of resize must be 'constant', not {fill_mode!r}.")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("resize can crop to the aspect ratio or pad to it, not both.")
     height, width = images.shape[1:3]
     rows, columns = size
+    top, left, tall, wide = window_of_ratio(height, width, rows, columns, crop_to_aspect_ratio, pad_to_aspect_ratio)
     if crop_to_aspect_ratio:
-        tall, wide = (
-            max(min(own, int(ratio)), 1) for own, ratio in ((height, width * rows / columns), (width, height * columns / rows))
-        )
-        top, left = (height - tall) // 2, (width - wide) // 2
         images = images[:, top : top + tall, left : left + wide]
     elif pad_to_aspect_ratio:
-        above, before = (max(int(width * rows / columns) - height, 0) // 2, max(int(height * columns / rows) - width, 0) // 2)
-        before = 0 if above else before
-        images = jnp.pad(images, [(0, 0), (above, above), (before, before), (0, 0)], constant_values=fill_value)
+        images = jnp.pad(images, [(0, 0), (-top, -top), (-left, -left), (0, 0)], constant_values=fill_value)
     resized = jax.image.resize(images, (images.shape[0], rows, columns, images.shape[3]), interpolation, antialias=antialias)
     if resized.dtype == images.dtype:
         return resized
@@ -392,7 +399,7 @@ def _order(interpolation: str) -> int:
 
 
 @compiled("order", "mode", "fill_value")
-def _taken_from(images: Array, rows: Array, columns: Array, order: int, mode: str, fill_value: float) -> Array:
+def taken_from(images: Array, rows: Array, columns: Array, order: int, mode: str, fill_value: float) -> Array:
     """Returns images whose pixels are taken from the given places, of shape (batch, height, width)."""
 
     def channel(image: Array, row: Array, column: Array) -> Array:
@@ -430,7 +437,7 @@ def affine_transform(
     y, x = jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")
     k = c0 * x + c1 * y + 1
     columns, rows = (a0 * x + a1 * y + a2) / k, (b0 * x + b1 * y + b2) / k
-    return _taken_from(images, rows, columns, _order(interpolation), _fill_mode(fill_mode), fill_value)
+    return taken_from(images, rows, columns, _order(interpolation), _fill_mode(fill_mode), fill_value)
 
 
 @unary
@@ -459,11 +466,11 @@ def perspective_transform(
             "start_points and end_points must both have shape (4, 2), or (images, 4, 2), not "
             f"{show_shape(start.shape)} and {show_shape(end.shape)}."
         )
-    return affine_transform(images, _homography(start, end), interpolation, "constant", fill_value)
+    return affine_transform(images, homography(start, end), interpolation, "constant", fill_value)
 
 
 @jax.jit
-def _homography(start: Array, end: Array) -> Array:
+def homography(start: Array, end: Array) -> Array:
     """Returns the eight numbers of the transform that takes the end points to the start points."""
     (u, v), (x, y) = (jnp.moveaxis(points, -1, 0) for points in (start, end))
     one, zero = jnp.ones_like(x), jnp.zeros_like(x)
@@ -501,7 +508,7 @@ def elastic_transform(
     noise = sigma * jax.random.normal(key_of(seed), (*images.shape[:3], 2))
     moves = alpha * gaussian_blur(noise, (width, width), (sigma, sigma))
     y, x = jnp.meshgrid(*map(jnp.arange, images.shape[1:3]), indexing="ij")
-    return _taken_from(images, y + moves[..., 0], x + moves[..., 1], order, mode, fill_value)
+    return taken_from(images, y + moves[..., 0], x + moves[..., 1], order, mode, fill_value)
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------
