@@ -6,8 +6,8 @@ from typing import Any
 import jax
 
 import lamina.initializers as initializers
-from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
+from lamina.core.masks import check_masks
 from lamina.core.variable import Array, Variable
 from lamina.layers.checks import axes_in, fraction, integer, known, not_negative
 from lamina.layers.scale_and_shift import ScaleAndShift, wide
@@ -105,9 +105,9 @@ class BatchNormalization(ScaleAndShift):
 
     def call(self, inputs: Array, training: bool | None = None, mask: Array | None = None) -> Array:
         """Computes the formula, and moves the averages while training."""
+        check_masks(inputs, mask, self)
         x, (gamma, beta) = wide(inputs), self.gamma_and_beta()
         if training and self.trainable:
-            _check_mask(mask, x)
             mapped = mapped_axes() if self.synchronized else ()
             outputs, mean, variance = normalize_batch(x, gamma, beta, self.axis, self.epsilon, mask, mapped)
             self._move(self.moving_mean, mean)
@@ -124,11 +124,3 @@ class BatchNormalization(ScaleAndShift):
 @functools.partial(jax.jit, static_argnames="momentum")
 def _between(before: Array, value: Array, momentum: float) -> Array:
     return before.astype(value.dtype) * momentum + value * (1 - momentum)
-
-
-def _check_mask(mask: Array | None, inputs: Array) -> None:
-    if mask is not None and any(a not in (1, b) for a, b in zip(mask.shape, (*inputs.shape, *[-1] * mask.ndim), strict=False)):
-        raise ValueError(
-            f"A mask of shape {show_shape(mask.shape)} is not of the sizes of the first axes of inputs of shape "
-            f"{show_shape(inputs.shape)}."
-        )
