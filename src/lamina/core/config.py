@@ -129,9 +129,17 @@ def unknown_argument(cls: type, name: str) -> TypeError:
 
 @functools.cache
 def _switches(cls: type) -> frozenset[str]:
-    """Returns the arguments of one of Lamina's constructors that are True or False."""
-    own = cls.__module__.startswith("lamina.")
-    return frozenset(name for name, p in _signature(cls).parameters.items() if own and isinstance(p.default, bool))
+    """Returns the arguments that are True or False in Lamina's own constructors, following `**kwargs` into the base classes."""
+    defaults: dict[str, tuple[type, Any]] = {}
+    for base in cls.__mro__:
+        if "__init__" in vars(base):
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            defaults = {p.name: (base, p.default) for p in parameters} | defaults
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    return frozenset(
+        name for name, (base, value) in defaults.items() if isinstance(value, bool) and base.__module__.startswith("lamina.")
+    )
 
 
 def _refuse_no_switch(cls: type, name: str, value: Any) -> None:
