@@ -208,23 +208,35 @@ def gradients(layer, name, x, mask=None, **options):
 
     That is the outputs, their mask, and the variables that are not trained. Everything is one pure, compiled function.
     """
-    put, get = (with_mask, mask_of) if isinstance(layer, lamina.Layer) else (with_mask_of_keras, get_keras_mask)
+    run = pure_run if isinstance(layer, lamina.Layer) else pure_run_of_keras
     before = [variable.value for variable in layer.non_trainable_variables]
 
-    def run(weights, x):
-        inputs = x if mask is None else jax.tree.map(lambda x: put(x * 1, mask), x)
-        outputs, after = layer.stateless_call(weights, before, *arguments(name, inputs), **options)
-        return jnp.sum(jnp.sin(jnp.asarray(outputs, "float32"))), (outputs, get(outputs), after)
+    def total(weights, x):
+        outputs, *others = run(layer, weights, before, name, x, mask, options)
+        return jnp.sum(jnp.sin(jnp.asarray(outputs, "float32"))), (outputs, *others)
 
     by = (0,) if "int" in CASES[name][1] else (0, 1)
     weights = [variable.value for variable in layer.trainable_variables]
     fast = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}  # compiled fast, to run slowly
-    return jax.jit(jax.grad(run, by, has_aux=True), compiler_options=fast)(weights, x)
+    return jax.jit(jax.grad(total, by, has_aux=True), compiler_options=fast)(weights, x)
 
 
-def with_mask_of_keras(x, mask):
-    set_keras_mask(x, mask)
-    return x
+def pure_run(layer, weights, before, name, x, mask, options):
+    x = each(lambda x: x if mask is None else with_mask(x * 1, mask), x)
+    outputs, after = layer.stateless_call(weights, before, *arguments(name, x), **options)
+    return outputs, mask_of(outputs), after
+
+
+def pure_run_of_keras(layer, weights, before, name, x, mask, options):
+    """The same; Keras's `stateless_call` does without masks."""
+    variables = layer.trainable_variables + layer.non_trainable_variables
+    with keras.StatelessScope(state_mapping=list(zip(variables, [*weights, *before], strict=True))) as scope:
+        x = each(lambda x: x * 1, x)
+        if mask is not None:
+            each(lambda x: set_keras_mask(x, mask), x)
+        outputs = layer(*arguments(name, x), **options)
+        after = [scope.get_current_value(variable) for variable in layer.non_trainable_variables]
+    return outputs, get_keras_mask(outputs), after
 
 
 def assert_close(actual, desired, tolerance):

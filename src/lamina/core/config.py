@@ -5,6 +5,8 @@ Classes are found by name among those that the program has defined; nothing in a
 
 import functools
 import inspect
+import numbers
+import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -27,6 +29,7 @@ class Configurable(Shown):
 
     family: ClassVar[str] = ""
     registry: ClassVar[dict[str, type["Configurable"]]] = {}
+    checked_types: ClassVar[tuple[type, ...]] = (bool,)  # arguments of other types are checked by their constructors
     _given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
@@ -40,15 +43,14 @@ class Configurable(Shown):
         """Keeps the arguments as they were given.
 
         Raises:
-            TypeError: for an unknown argument, with the nearest known name; and for one of Lamina's own that is on or off, and was
-                given something else.
+            TypeError: for an unknown argument, with the nearest known name; and for one of Lamina's own that is annotated with one
+                of `checked_types`, and was given something else.
         """
         if kwargs:
             _refuse_unknown(cls, args, kwargs)
         self = super().__new__(cls)
         object.__setattr__(self, "_given", _copied((args, kwargs)))
-        for name, value in self._given_by_name().items():
-            _refuse_no_switch(cls, name, value)
+        _refuse_other_types(cls, self._given_by_name())
         return self
 
     def get_config(self) -> dict[str, Any]:
@@ -131,17 +133,51 @@ def unknown_argument(cls: type, name: str) -> TypeError:
     return TypeError(f"{cls.__name__} takes no argument {name!r}. {suggest(name, constructor_arguments(cls) or ())}")
 
 
+def _is_integer(value: Any) -> bool:
+    return not isinstance(value, bool) and hasattr(value, "__index__")
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, numbers.Real) or (np.ndim(value) == 0 and isinstance(value, (np.ndarray, jax.Array)))
+    return number and not isinstance(value, bool) and bool(value == value)
+
+
+_KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
+    bool: ("True or False", lambda v: v is None or isinstance(v, (bool, np.bool_)) or (isinstance(v, int) and v in (0, 1))),
+    int: ("an integer", _is_integer),
+    float: ("a number", _is_number),
+}
+
+
 @functools.cache
-def _switches(cls: type) -> frozenset[str]:
-    """Returns the arguments of one of Lamina's constructors that are True or False."""
-    own = cls.__module__.startswith("lamina.")
-    return frozenset(name for name, p in _signature(cls).parameters.items() if own and isinstance(p.default, bool))
+def _kinds(cls: Any) -> dict[str, tuple[type, bool]]:
+    """Returns, for arguments of Lamina's own constructors that are checked by their types, the type, and whether None is taken too.
+
+    It follows `**kwargs` into the base classes.
+    """
+    annotations: dict[str, tuple[type, Any]] = {}
+    for base in cls.__mro__:
+        if "__init__" in vars(base):
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            annotations = {p.name: (base, p.annotation) for p in parameters} | annotations
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+    found = {}
+    for name, (base, annotation) in annotations.items():
+        parts = set(annotation.__args__) if isinstance(annotation, types.UnionType) else {annotation}
+        kind = parts - {types.NoneType}
+        if len(kind) == 1 and kind <= {*cls.checked_types} and base.__module__.startswith("lamina."):
+            found[name] = kind.pop(), types.NoneType in parts
+    return found
 
 
-def _refuse_no_switch(cls: type, name: str, value: Any) -> None:
-    switch = value is None or isinstance(value, (bool, np.bool_)) or (isinstance(value, int) and value in (0, 1))
-    if not switch and name in _switches(cls):
-        raise TypeError(f"{name} of {cls.__name__} must be True or False, not {value!r}.")
+def _refuse_other_types(cls: type, given: dict[str, Any]) -> None:
+    kinds = _kinds(cls)
+    for name, value in given.items():
+        if name in kinds and not (value is None and kinds[name][1]):
+            words, holds = _KINDS[kinds[name][0]]
+            if not holds(value):
+                raise TypeError(f"{name} of {cls.__name__} must be {words}, not {value!r}.")
 
 
 def _refuse_unknown(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ from lamina.core.input_spec import check_inputs
 from lamina.core.leaving import explain, explaining, leave, public
 from lamina.core.lift import lift
 from lamina.core.made_once import explain_early, refuse_replacement, warn_of_unheld
-from lamina.core.masks import any_masks, mask_of, with_mask
+from lamina.core.masks import any_masks, check_masks, mask_of, with_mask
 from lamina.core.naming import snake_case, unique_name
 from lamina.core.shapes import ShapeSpec, abstract_call, settled
 from lamina.core.shown import is_plain, shown_arguments
@@ -271,6 +271,9 @@ class Layer(Contributing, family="layers"):
             check_inputs(self.input_spec, signature.first(args, kwargs), self)
         if signature.masks:
             signature.resolve_masks(args, kwargs)
+        elif self.supports_masking and any_masks():
+            inputs = signature.first(args, kwargs)
+            check_masks(inputs, mask_of(inputs), self)
         thread.autocast = self._autocast
         outputs = (self._told_call if events.listeners else self.call)(*args, **kwargs)
         if isinstance(outputs, (Variable, list, tuple, dict)):

@@ -7,6 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from lamina.core.errors import show_shape
+
 # By the identity of an array, traced ones too: JAX lets nobody put attributes on those. An entry goes when its array does.
 _masks: "dict[int, tuple[weakref.ref[Any], Any]]" = {}
 
@@ -46,6 +48,25 @@ def with_mask(value: Any, mask: Any, inputs: Iterable[Any] = ()) -> Any:
         key, forget = id(value), _masks.pop  # which is there until Python ends, as the name of the table is not
         _masks[key] = (weakref.ref(value, lambda _: forget(key, None)), mask)
     return value
+
+
+def check_masks(inputs: Any, masks: Any, layer: Any = None) -> None:
+    """Raises ValueError for a mask whose sizes are not those of the first axes of its inputs: none is broadcast.
+
+    Args:
+        inputs: an array, or a list or tuple of arrays.
+        masks: a mask, None for none, or a list of them, nested as the inputs are.
+        layer: the layer that they are given to, if it is one, for the message.
+    """
+    if isinstance(inputs, (list, tuple)) and isinstance(masks, (list, tuple)):
+        for item, own in zip(inputs, masks, strict=False):
+            check_masks(item, own, layer)
+    elif isinstance(inputs, jax.Array) and hasattr(masks, "shape") and masks.shape != inputs.shape[: masks.ndim]:
+        whose = "The mask" if layer is None else f"The mask of the layer {layer.path!r}"
+        raise ValueError(
+            f"{whose} has shape {show_shape(masks.shape)}, which is not that of the first axes of inputs of shape "
+            f"{show_shape(inputs.shape)}."
+        )
 
 
 def any_masks() -> bool:

@@ -32,6 +32,8 @@ class Metric(Module, family="metrics"):
         dtype: the dtype of its variables; by default float32.
     """
 
+    checked_types = (bool, int, float)
+
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self._explicit_name = name or snake_case(type(self).__name__)
         self.dtype = jnp.dtype(dtype or "float32")

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import lamina.initializers as initializers
-from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
+from lamina.core.masks import check_masks
 from lamina.core.variable import Array, Variable
 from lamina.layers.checks import axes_in, fraction, integer, is_number, known, not_negative
 from lamina.layers.scale_and_shift import ScaleAndShift, wide
@@ -123,9 +123,9 @@ class BatchNormalization(ScaleAndShift):
 
     def call(self, inputs: Array, training: bool | None = None, mask: Array | None = None) -> Array:
         """Computes the formula, and moves the averages while training."""
+        check_masks(inputs, mask, self)
         x, (gamma, beta) = wide(inputs), self.gamma_and_beta()
         if training and self.trainable:
-            _check_mask(mask, x)
             mapped = mapped_axes() if self.synchronized else ()
             if self.renorm:
                 return self._renormalized(x, gamma, beta, mask, mapped).astype(self.compute_dtype)
@@ -175,11 +175,3 @@ def _limits(clipping: dict[str, float] | None, layer: BatchNormalization) -> dic
             f"renorm_clipping of {type(layer).__name__} holds rmin, at most rmax, and dmax, not negative; not {clipping!r}."
         )
     return dict(limits)
-
-
-def _check_mask(mask: Array | None, inputs: Array) -> None:
-    if mask is not None and any(a not in (1, b) for a, b in zip(mask.shape, (*inputs.shape, *[-1] * mask.ndim), strict=False)):
-        raise ValueError(
-            f"A mask of shape {show_shape(mask.shape)} is not of the sizes of the first axes of inputs of shape "
-            f"{show_shape(inputs.shape)}."
-        )

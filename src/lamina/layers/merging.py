@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from lamina.core.errors import describe, show_shape
 from lamina.core.graph import op
 from lamina.core.layer import Layer
-from lamina.core.masks import mask_of, with_mask
+from lamina.core.masks import check_masks, mask_of, with_mask
 from lamina.core.variable import Array
 from lamina.layers.checks import integer, is_integer
 
@@ -94,6 +94,7 @@ def _of_one_rank(inputs: Any) -> list[Array]:
 def _element_masks(inputs: Inputs, masks: Masks) -> list[Array | None]:
     """Returns a mask for the elements of each input, of the rank that `_of_one_rank` gives it."""
     rank = max(x.ndim for x in inputs)
+    check_masks(inputs, masks)
     return [
         None if mask is None else _of_rank(mask.reshape(*mask.shape, *(1,) * (x.ndim - mask.ndim)), rank)
         for x, mask in zip(inputs, masks or [None] * len(inputs), strict=True)

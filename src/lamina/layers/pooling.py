@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.masks import check_masks
 from lamina.core.variable import Array
 from lamina.layers.checks import channels_axis, one_of, sizes
 from lamina.ops.pooling import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool
@@ -166,7 +167,7 @@ class GlobalAveragePooling1D(_GlobalPooling):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for an unknown data format.
+        ValueError: for an unknown data format; from the call, for a mask that is not of shape (batch, steps).
 
     >>> lamina.layers.GlobalAveragePooling1D()(np.ones((2, 4, 3)), mask=np.ones((2, 4), bool)).shape
     (2, 3)
@@ -177,7 +178,10 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
     def call(self, inputs: Array, mask: Array | None = None) -> Array:
         """Computes the mean."""
-        counts = None if mask is None else jnp.expand_dims(jnp.asarray(mask, bool), 3 - self.spatial[0])
+        counts = None
+        if mask is not None:
+            check_masks(jnp.moveaxis(inputs, self.spatial[0], 1), mask, self)
+            counts = jnp.expand_dims(jnp.asarray(mask, bool), 3 - self.spatial[0])
         return jnp.mean(inputs, axis=self.spatial, keepdims=self.keepdims, where=counts)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:

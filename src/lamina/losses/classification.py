@@ -3,6 +3,7 @@
 Probabilities are kept in [1e-7, 1 − 1e-7]. `from_logits` says that predictions are logits instead.
 """
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -310,6 +311,8 @@ class CategoricalFocalCrossentropy(Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
+        if not np.issubdtype(np.asarray(alpha).dtype, np.number) or np.isnan(np.asarray(alpha)).any():
+            raise TypeError(f"alpha must be a number, or one for each class, not {alpha!r}.")
         self.alpha, self.gamma, self.from_logits, self.axis = alpha, gamma, from_logits, axis
         self.label_smoothing = share(label_smoothing, "label_smoothing")
 
@@ -463,7 +466,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
 
 def share(value: float, name: str) -> float:
     """Returns a number in [0, 1]; raises ValueError, with the argument's name, for any other."""
-    if not 0 <= value <= 1:
+    if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be a number from 0 to 1, not {value!r}.")
     return value
 

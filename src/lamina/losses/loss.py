@@ -38,6 +38,7 @@ class Loss(Configurable, family="losses"):
         ValueError: for an unknown reduction.
     """
 
+    checked_types = (bool, int, float)
     integer_targets: ClassVar[bool] = False
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:

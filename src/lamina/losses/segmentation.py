@@ -56,7 +56,7 @@ class Dice(Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
-        self.axis = axis
+        self.axis = _checked(axis)
 
     def call(self, y_true: Any, y_pred: Any) -> Array:
         return dice(y_true, y_pred, axis=self.axis)
@@ -116,7 +116,15 @@ class Tversky(Loss):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, reduction, dtype)
-        self.alpha, self.beta, self.axis = alpha, beta, axis
+        self.alpha, self.beta, self.axis = alpha, beta, _checked(axis)
 
     def call(self, y_true: Any, y_pred: Any) -> Array:
         return tversky(y_true, y_pred, self.alpha, self.beta, axis=self.axis)
+
+
+def _checked(axis: Axes) -> Axes:
+    """Returns axes; raises TypeError for what is neither None, an integer nor some of them."""
+    axes = axis if isinstance(axis, (list, tuple)) else (axis,)
+    if axis is not None and not all(hasattr(one, "__index__") for one in axes):
+        raise TypeError(f"axis must be an integer, some of them or None, not {axis!r}.")
+    return axis

@@ -55,9 +55,10 @@ class IoU(FromSums):
     ) -> None:
         super().__init__(name, dtype)
         self.num_classes = positive(num_classes, "num_classes")
+        whole = isinstance(target_class_ids, Sequence) and all(hasattr(target, "__index__") for target in target_class_ids)
+        if not whole or any(not 0 <= target < num_classes for target in target_class_ids):
+            raise ValueError(f"target_class_ids must be class numbers from 0 to {num_classes - 1}, not {target_class_ids!r}.")
         self.target_class_ids = list(target_class_ids)
-        if any(not 0 <= target < num_classes for target in self.target_class_ids):
-            raise ValueError(f"target_class_ids must be class numbers from 0 to {num_classes - 1}, not {self.target_class_ids!r}.")
         self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         self.build((num_classes, num_classes))
