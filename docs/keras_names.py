@@ -34,7 +34,6 @@ ROOMS = (
     ),
 )
 
-TO_COME = "to come"
 _OLD = "for code of Keras 1 and 2"
 _QUANTISED = "quantisation is left out"
 _ADAPTED = "low-rank adapters are left out"
@@ -47,11 +46,28 @@ _OF_OPTIMIZERS = (
     *("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"),
 )
 
+_WITHOUT_FACTOR = (
+    *("AutoContrast", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "MaxNumBoundingBoxes", "MixUp"),
+    *(
+        "RandomColorJitter",
+        "RandomCrop",
+        "RandomFlip",
+        "RandomShear",
+        "RandomTranslation",
+        "RandomZoom",
+        "Resizing",
+        "Solarization",
+    ),
+)
+
 # By name, why Lamina lacks it.
 REASONS: dict[str, str] = {
     "layers.TFSMLayer": "runs a TensorFlow SavedModel, which needs TensorFlow",
     "layers.TorchModuleWrapper": "runs a PyTorch module, which needs the PyTorch backend",
+    "datasets.boston_housing": "one of its columns rests on a racist assumption; scikit-learn has withdrawn it for that",
     "optimizers.legacy": _OLD,
+    "utils.FeatureSpace": "a model's inputs are numbers: lookups and hashes are called on the strings before",
+    "utils.model_to_dot": "`utils.plot_model` draws, without pydot, whose objects it would return",
     "utils.legacy": _OLD,
     "callbacks.BackupAndRestore": "comes with the files from which a run continues",
     "callbacks.OrbaxCheckpoint": "comes with the files from which a run continues",
@@ -77,30 +93,12 @@ ARGUMENTS: dict[str, str] = {
     "rank": _INTERNAL,
     "ReduceLROnPlateau.baseline": _UNUSED,
     **{f"LossScaleOptimizer.{name}": _UNUSED for name in _OF_OPTIMIZERS},
+    **{f"{name}.factor": _INTERNAL for name in _WITHOUT_FACTOR},
     "lora_alpha": _ADAPTED,
     "lora_rank": _ADAPTED,
     "gptq_unpacked_column_size": _QUANTISED,
     "quantization_config": _QUANTISED,
 }
-
-
-_BEING_WRITTEN = {
-    "layers": """
-        AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization
-        MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomBrightness RandomColorDegeneration RandomColorJitter
-        RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue
-        RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-        RandomTranslation RandomZoom Resizing Solarization
-    """,
-    "utils": """
-        Config CustomObjectScope FeatureSpace Progbar array_to_img audio_dataset_from_directory bounding_boxes custom_object_scope
-        deserialize_keras_object disable_interactive_logging enable_interactive_logging get_custom_objects get_file
-        get_registered_name get_registered_object get_source_inputs img_to_array is_interactive_logging_enabled is_keras_tensor
-        load_img model_to_dot register_keras_serializable save_img serialize_keras_object standardize_dtype
-    """,
-    "datasets": "boston_housing california_housing cifar10 cifar100 fashion_mnist imdb mnist reuters",
-}
-REASONS |= {f"{room}.{name}": TO_COME for room, names in _BEING_WRITTEN.items() for name in names.split()}
 
 
 def names_of(room: str) -> list[str]:
