@@ -19,7 +19,7 @@ test-browser: site
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[browser]"
 	$(BIN)/pytest -m browser tests/test_pages.py tests/test_docs_browser.py tests/inspect/test_story_page.py
 
-# Data from other libraries: PyTorch, TensorFlow, Hugging Face datasets and grain, which this installs, too.
+# Data and modules of other libraries: PyTorch, TensorFlow, Flax, Hugging Face datasets and grain, which this installs, too.
 test-loaders: $(READY)
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[loaders]"
 	$(BIN)/pytest -m loaders tests
