@@ -33,12 +33,13 @@ BOX_FORMATS = (
 
 
 class ImageAugmentation(Layer):
-    """What layers of images share: a batch is drawn for, an image at a time, and then transformed as a whole.
+    """What layers of images share: for each image of a batch something is drawn, and then the batch is transformed as a whole.
 
-    A subclass defines `chosen`, what is drawn for a batch, and `augment`, what is made of images with that; both read nothing but
-    public attributes that can be hashed, and are compiled. What it is called on
-    is an image or a batch of images, or a dict of "images" and any of "labels", "segmentation_masks" and "bounding_boxes" (a dict
-    of "boxes" and "labels"). It is called as part of training unless it is told otherwise, as in Keras.
+    A subclass defines `chosen`, what is drawn, and `augment`, what is made of images with that. Both read nothing but public
+    attributes that can be hashed, because they are compiled, once for layers that are set alike.
+
+    A layer takes an image or a batch of images, or a dict of "images" and any of "labels", "segmentation_masks" and
+    "bounding_boxes" (a dict of "boxes" and "labels"). It is called as part of training unless it is told otherwise, as in Keras.
 
     Args:
         seed: an integer, for the same draws in each run; None takes the next one that `lamina.random.set_seed` leads to.
