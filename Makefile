@@ -8,7 +8,7 @@ READY := .venv/ready
 
 # The quick tests and the examples in the docstrings, in a process for each core.
 test: $(READY)
-	$(BIN)/pytest -n auto --maxprocesses 4 -m "not browser and not loaders and not slow" --doctest-modules src tests
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --durations 40 -m "not browser and not loaders and not slow" --doctest-modules src tests
 
 # Pytest ends with 5 where no test is marked slow.
 test-slow: $(READY)
