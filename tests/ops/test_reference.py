@@ -1,5 +1,6 @@
 """Every function of lamina.ops gives Keras's numbers, for arrays, Variables and symbolic tensors."""
 
+import inspect
 import operator
 from typing import Any
 
@@ -159,3 +160,24 @@ def test_sizes_that_are_not_known_stay_unknown():
         assert output.dtype == expected.dtype, name
         assert all(size in (None, known) for size, known in zip(output.shape, expected.shape, strict=True)), name
         assert output.shape == expected.shape or None in output.shape, name
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, call in CALLS if not call.data_dependent}))
+def test_arguments_go_by_keras_s_names_too(name):
+    theirs = inspect.signature(named(keras.ops, name))
+    if any(p.kind is p.VAR_POSITIONAL for p in theirs.parameters.values()):
+        return
+    call = next(call for known, _, call in CALLS if known == name and not call.data_dependent)
+    given = dict(theirs.bind(*call.args, **call.kwargs).arguments)
+    given |= given.pop("kwargs", {})
+    held = {key: value for key, value in given.items() if isinstance(value, np.ndarray) and name != "convert_to_numpy"}
+    rest = {key: value for key, value in given.items() if key not in held}
+    jax.eval_shape(lambda held: named(ops, name)(**held, **rest), held)
+
+
+@pytest.mark.parametrize("name", [*UNARY, *BINARY, *REDUCTIONS])
+def test_arrays_go_by_keras_s_names_too(name):
+    makers = {**{key: (make,) for key, make in UNARY.items()}, **BINARY}.get(name, (real,))
+    names = list(inspect.signature(getattr(keras.ops, name)).parameters)
+    given = {key: make(2, 2) for key, make in zip(names, makers, strict=False)}
+    jax.eval_shape(lambda given: getattr(ops, name)(**given), given)

@@ -1,7 +1,8 @@
 """How a function of `jax.numpy` becomes a function of `lamina.ops`.
 
 `lamina.core.graph.op` lets it take Variables and symbolic tensors. Keras takes lists of numbers as arrays too, which
-`jax.numpy` refuses: `unary`, `binary` and `ternary` are `op` for functions whose first one, two or three arguments are arrays.
+`jax.numpy` refuses, and calls arrays `x`, `x1`, `x2` and `xs`: `unary`, `binary` and `ternary` are `op` for functions whose first
+one, two or three arguments are arrays, and `joining` for those whose first argument is a list of them.
 """
 
 import functools
@@ -33,11 +34,40 @@ def ternary(function: Callable[P, R]) -> Callable[P, R]:
     return op(_take_lists(function, 3))
 
 
-def _take_lists(function: Callable[P, R], arrays: int) -> Callable[P, R]:
-    """Lets the first positional arguments be lists and tuples of numbers."""
+def joining(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes an op of a function of a list of arrays and other arguments."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> R:
+        if not args:
+            args, kwargs = _placed((), kwargs, (("xs",), ("x",)))
+        return function(*args, **kwargs)
+
+    return op(call)
+
+
+_NAMES: dict[int, Any] = {
+    1: (("x",), ("array",), ("variable",)),
+    2: (("x1", "x2"), ("x", "y"), ("x", "indices"), ("sorted_sequence", "values")),
+    3: (),
+}
+
+
+def _placed(args: tuple[Any, ...], kwargs: dict[str, Any], names: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Returns arguments with those at their places that were given by Keras's names."""
+    for known in names:
+        if kwargs.keys() >= set(known[len(args) :]):
+            return args + tuple(kwargs[name] for name in known[len(args) :]), {k: v for k, v in kwargs.items() if k not in known}
+    return args, kwargs
+
+
+def _take_lists(function: Callable[P, R], arrays: int) -> Callable[P, R]:
+    """Lets the first positional arguments be lists and tuples of numbers, and go by Keras's names."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> R:
+        if len(args) < arrays:
+            args, kwargs = _placed(args, kwargs, _NAMES[arrays])
         for arg in args[:arrays]:
             if type(arg) is list or type(arg) is tuple:
                 first: list[Any] = [jnp.asarray(a) if isinstance(a, (list, tuple)) else a for a in args[:arrays]]
