@@ -48,6 +48,7 @@ BAD = {
     "ns_steps": [0, -1, 2.5, "two", None],
     "rho": [1.1, -0.1, "much", None],
     "rms_rate": [0, -1, "much"],
+    "warmup_steps": [-1, 2.5, "two", None],
     "weight_decay": [-0.1, "much", True],
 }
 FREE = {"exclude_layers", "name"}

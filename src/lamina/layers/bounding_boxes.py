@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from lamina.core.variable import Array
-from lamina.layers.checks import positive
+from lamina.layers.checks import number, positive
 from lamina.layers.image_augmentation import ImageAugmentation, Transformation
 
 Boxes = dict[str, Any]
@@ -90,7 +90,8 @@ class MaxNumBoundingBoxes(ImageAugmentation):
 
     def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_number, self.fill_value = positive(max_number, "max_number", self), fill_value
+        self.max_number = positive(max_number, "max_number", self)
+        self.fill_value = number(fill_value, "fill_value", self)
 
     def augment(self, images: Array, transformation: Transformation) -> Array:
         return images

@@ -49,7 +49,7 @@ def sizes(value: Any, count: int, name: str, layer: Layer) -> tuple[int, ...]:
 def one_of(choices: Sequence[str], value: Any, name: str, layer: Layer) -> str:
     """Returns a name in lower case; raises ValueError, naming the layer's argument, if it is not one of the choices."""
     if not isinstance(value, str) or value.lower() not in choices:
-        wanted = f"{', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}"
+        wanted = " or ".join(filter(None, [", ".join(map(repr, choices[:-1])), repr(choices[-1])]))
         raise ValueError(f"{name} of {type(layer).__name__} must be {wanted}, not {value!r}.")
     return value.lower()
 

@@ -266,14 +266,16 @@ class RandomColorJitter(ImageColors):
         **kwargs: Any,
     ) -> None:
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        factors = {
-            RandomBrightness: brightness_factor,
-            RandomContrast: contrast_factor,
-            RandomSaturation: saturation_factor,
-            RandomHue: hue_factor,
+        factors: dict[Any, tuple[str, Any]] = {
+            RandomBrightness: ("brightness_factor", brightness_factor),
+            RandomContrast: ("contrast_factor", contrast_factor),
+            RandomSaturation: ("saturation_factor", saturation_factor),
+            RandomHue: ("hue_factor", hue_factor),
         }
-        made = [make(factor, self.value_range, dtype=self.dtype_policy) for make, factor in factors.items() if factor is not None]
-        self.steps = parts(made)
+        given = {make: (name, factor) for make, (name, factor) in factors.items() if factor is not None}
+        for name, factor in given.values():
+            span(factor, name, self, -1)  # so that the message tells of this layer; the others look more closely
+        self.steps = parts(make(factor, self.value_range, dtype=self.dtype_policy) for make, (_, factor) in given.items())
 
     def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws what each of the layers draws."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 import lamina.ops.image as image_ops
 from lamina.core.variable import Array
-from lamina.layers.checks import one_of, sizes
+from lamina.layers.checks import number, one_of, sizes
 from lamina.layers.image_augmentation import Factor, Transformation, between, drawn, each, range_of_values, span
 from lamina.layers.image_colors import ImageColors, ValueRange
 from lamina.layers.image_geometry import FILL_MODES, INTERPOLATIONS, ImageGeometry
@@ -182,7 +182,8 @@ class RandomElasticTransform(ImageGeometry):
         super().__init__(seed, data_format, **kwargs)
         self.factor, self.scale = span(factor, "factor", self), span(scale, "scale", self)
         self.interpolation = one_of(INTERPOLATIONS, interpolation, "interpolation", self)
-        self.fill_mode, self.fill_value = one_of(FILL_MODES, fill_mode, "fill_mode", self), fill_value
+        self.fill_mode = one_of(FILL_MODES, fill_mode, "fill_mode", self)
+        self.fill_value = number(fill_value, "fill_value", self)
         self.value_range = range_of_values(value_range, self)
 
     def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import lamina.ops.image as image_ops
 from lamina.core.variable import Array
 from lamina.layers.bounding_boxes import Boxes, to_corners, within
-from lamina.layers.checks import fraction, one_of
+from lamina.layers.checks import fraction, number, one_of
 from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, between, drawn, each, span
 
 INTERPOLATIONS = ("nearest", "bilinear")
@@ -126,7 +126,7 @@ class _Projection(ImageGeometry):
         super().__init__(seed, **kwargs)
         self.interpolation = one_of(INTERPOLATIONS, interpolation, "interpolation", self)
         self.fill_mode = one_of(FILL_MODES, fill_mode, "fill_mode", self)
-        self.fill_value = fill_value
+        self.fill_value = number(fill_value, "fill_value", self)
 
     def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         """Returns the eight numbers for each image."""

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 import lamina.ops.image as image_ops
 from lamina.core.variable import Array
-from lamina.layers.checks import one_of, positive
+from lamina.layers.checks import number, one_of, positive
 from lamina.layers.image_augmentation import Transformation, below
 from lamina.layers.image_geometry import ImageGeometry
 
@@ -84,7 +84,8 @@ class Resizing(_Sized):
     ) -> None:
         super().__init__(height, width, data_format=data_format, **kwargs)
         self.interpolation = one_of(image_ops.INTERPOLATIONS, interpolation, "interpolation", self)
-        self.fill_mode, self.fill_value = one_of(("constant", "constant"), fill_mode, "fill_mode", self), fill_value
+        self.fill_mode = one_of(("constant",), fill_mode, "fill_mode", self)
+        self.fill_value = number(fill_value, "fill_value", self)
         if crop_to_aspect_ratio and pad_to_aspect_ratio:
             raise ValueError("Resizing can crop to the aspect ratio or pad to it, not both.")
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
