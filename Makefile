@@ -12,7 +12,7 @@ test: $(READY)
 
 # Pytest ends with 5 where no test is marked slow.
 test-slow: $(READY)
-	$(BIN)/pytest -m slow || [ $$? -eq 5 ]
+	$(BIN)/pytest -n auto --maxprocesses 4 -m slow || [ $$? -eq 5 ]
 
 # Pages in a real browser: needs Chromium, as `apt-get install chromium` brings it, and installs what drives it.
 test-browser: site
