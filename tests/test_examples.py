@@ -100,6 +100,7 @@ def test_rows_of_mnist_are_read(tmp_path, capsys):
     assert "64 digits to learn from, 32 to test on, each of 28 rows of 28 pixels" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_texts_are_told_apart(capsys):
     accuracy, most = example("text_classifier").main(count=400)
     assert accuracy > most + 0.2 and most < 0.4

@@ -34,14 +34,6 @@ def both(name: str, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
     return getattr(ops, name)(*args, **kwargs), getattr(keras.ops, name)(*args, **kwargs)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_compiling():
-    """Nearly all of the time goes into compiling programs that run once."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def public(module: Any) -> set[str]:
     return {name for name in dir(module) if not name.startswith("_")}
 
