@@ -557,3 +557,11 @@ def test_compiled_functions_and_what_they_touch_can_be_collected():
     gone = run()
     gc.collect()
     assert gone() is None
+
+
+def test_variables_expected_in_another_order_are_told_apart_as_themselves():
+    a, b = lamina.Variable(np.ones(2, "float32")), lamina.Variable(np.ones(4, "float32"))
+    total = lamina.jit(lambda: a.sum() + b.sum())
+    for order in ([a, b], [b, a]):
+        total.expect(order, [])
+        assert float(total()) == 6

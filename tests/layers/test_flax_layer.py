@@ -69,7 +69,10 @@ def test_a_method_may_be_named_and_a_config_brings_the_module_back():
 
 def test_a_model_of_it_learns():
     _, module = modules()
+    lamina.random.set_seed(1)
     model = lamina.Sequential([lamina.layers.FlaxLayer(module)])
-    model.compile("sgd", "mse")
-    losses = model.fit(X, X[:, :3], epochs=20, verbose=0).history["loss"]
-    assert losses[-1] < losses[0]
+    model.compile(lamina.optimizers.SGD(0.05), "mse")
+    model.build((None, 4))
+    before = model.evaluate(X, X[:, :3], verbose=0)
+    model.fit(X, X[:, :3], epochs=200, verbose=0)
+    assert model.evaluate(X, X[:, :3], verbose=0) < 0.7 * before

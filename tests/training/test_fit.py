@@ -336,3 +336,16 @@ def test_bad_options_are_refused_by_name(options, word):
     with pytest.raises(ValueError, match=word):
         model.fit(x, **{"y": y, "verbose": 0, **options})
     assert int(model.optimizer.iterations.numpy()) == 0
+
+
+def test_another_layer_that_is_frozen_takes_effect_however_alike_they_are():
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 3), "float32")
+    model = lamina.Sequential([lamina.layers.Dense(3), lamina.layers.Dense(3)])
+    model.compile("sgd", "mse")
+    model.fit(x, y, verbose=0)
+    for trained, frozen in (model.layers, model.layers[::-1]):
+        trained.trainable, frozen.trainable = True, False
+        before = [layer.get_weights()[0] for layer in (trained, frozen)]
+        model.fit(x, y, verbose=0)
+        after = [layer.get_weights()[0] for layer in (trained, frozen)]
+        assert [bool((a == b).all()) for a, b in zip(after, before, strict=True)] == [False, True]

@@ -19,7 +19,7 @@ from lamina.core.masks import any_masks, masks_of, put_masks
 from lamina.core.naming import next_serial
 from lamina.core.shown import Shown, shown
 from lamina.core.side_effects import watched
-from lamina.core.variable import Array, Variable
+from lamina.core.variable import Array, Variable, are_same
 
 
 def lift(function: Callable[..., Any], variables: Sequence[Variable]) -> Callable[..., tuple[Any, list[Array]]]:
@@ -156,7 +156,7 @@ class Compiled(Shown):
         """Says which variables the function reads and writes, so that one trace is enough."""
         writes = dict.fromkeys(written)
         variables = tuple(v for v in dict.fromkeys(read) if v not in writes), tuple(writes)
-        if variables != self._variables:
+        if not all(map(are_same, variables, self._variables)):
             self._settle(*variables)
 
     def _settle(self, read: tuple[Variable, ...], written: tuple[Variable, ...]) -> None:

@@ -253,6 +253,16 @@ def check_name(name: str) -> str:
     return name
 
 
+def are_same(ones: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Tells whether two sequences hold the same variables. `==` would compare their arrays, element by element.
+
+    >>> a, b = lamina.Variable(1.0), lamina.Variable(1.0)
+    >>> are_same([a, b], (a, b)), are_same([a, b], [b, a])
+    (True, False)
+    """
+    return len(ones) == len(others) and all(one is other for one, other in zip(ones, others, strict=True))
+
+
 def _operators() -> None:
     """Gives Variable the operators of arrays."""
 

@@ -11,7 +11,7 @@ from lamina.callbacks.callback import CallbackList
 from lamina.callbacks.history import History
 from lamina.core.shapes import abstract_call
 from lamina.core.symbolic import SymbolicTensor
-from lamina.core.variable import Variable
+from lamina.core.variable import Variable, are_same
 from lamina.training.compile_cache import keep_programs
 from lamina.training.data import Data, as_data, parts_of, split
 from lamina.training.feed import Feed
@@ -282,7 +282,7 @@ class Trainer(Learner):
         """Drops compiled programs that belong to other layers than there are now, or that train other weights."""
         held, trained = [layer for layer, _ in layers], [w for w, t in self._weights_with_state(layers).items() if t]
         why = "layers were put in, taken out or replaced" if held != self._held else "which weights are trained has changed"
-        outdated = ("train", "test", "predict") if held != self._held else ("train",) if trained != self._trained else ()
+        outdated = ("train", "test", "predict") if held != self._held else () if are_same(trained, self._trained) else ("train",)
         for kind in outdated:
             if self._loops.pop(kind, None) is not None:
                 self._anew[kind] = why
