@@ -14,7 +14,7 @@ from ops.cases import CALLS
 RNG = np.random.default_rng(0)
 
 
-class Block(layers.Layer):
+class BlockOfLayers(layers.Layer):
     """A layer of one's own, with parts, options in a tuple, and two arguments in its call."""
 
     def __init__(self, units, inner=None, sizes=(1, 2), **kwargs):
@@ -65,7 +65,7 @@ def nested():
 
 def own_layers():
     x, y = lamina.Input((4, 3)), lamina.Input((1,))
-    block = Block(2, inner=layers.Dense(2, kernel_regularizer="l2"), sizes=(1, (2, 3)))
+    block = BlockOfLayers(2, inner=layers.Dense(2, kernel_regularizer="l2"), sizes=(1, (2, 3)))
     first, second = block(x), block(x, scale=y[:, None], power=2)
     return lamina.Model([x, y], [first["out"], second["out"], second["size"]])
 
