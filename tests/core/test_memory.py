@@ -9,6 +9,7 @@ import tracemalloc
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import lamina
 from lamina import layers
@@ -60,6 +61,7 @@ def assert_level(run, times):
     assert peak < 60
 
 
+@pytest.mark.slow
 def test_ten_thousand_eager_calls_leave_memory_level():
     layer, simple = Net(), layers.Dense(3)
     layer(X, training=True)
@@ -101,6 +103,7 @@ def test_failed_calls_leave_memory_level():
     assert_level(run, 1000)
 
 
+@pytest.mark.slow
 def test_ten_thousand_predictions_and_a_thousand_fits_leave_memory_level(monkeypatch):
     x, y = np.ones((40, 3), "float32"), np.ones((40, 1), "float32")
     model = lamina.Sequential([layers.Dense(4), layers.Dense(1)])

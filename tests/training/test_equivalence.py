@@ -47,7 +47,7 @@ class _Alone(dict):
         return pace
 
 
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=2, deadline=None, derandomize=True)
 @given(
     parts=st.lists(st.tuples(st.sampled_from(sorted(LAYERS)), st.integers(1, 5)), min_size=1, max_size=3),
     optimizer=st.sampled_from(sorted(OPTIMIZERS)),
