@@ -13,7 +13,8 @@ Boxes = dict[str, Any]
 
 def to_corners(boxes: Any, source: str, height: Any, width: Any) -> Array:
     """Returns boxes in a format of `BOX_FORMATS` as (left, top, right, bottom) in pixels, of shape (..., 4)."""
-    boxes = jnp.asarray(boxes, jnp.float32)
+    boxes = jnp.asarray(boxes)
+    boxes = boxes if jnp.issubdtype(boxes.dtype, jnp.floating) else boxes.astype(jnp.float32)
     kind = source.removeprefix("rel_")
     if kind in ("yxyx", "center_yxhw"):
         boxes = boxes[..., jnp.array([1, 0, 3, 2])]
@@ -23,13 +24,13 @@ def to_corners(boxes: Any, source: str, height: Any, width: Any) -> Array:
     elif kind.startswith("center_"):
         start, end = start - end / 2, start + end / 2
     corners = jnp.concatenate([start, end], -1)
-    return corners * _whole(height, width) if source.startswith("rel_") else corners
+    return corners * _whole(height, width).astype(corners.dtype) if source.startswith("rel_") else corners
 
 
 def from_corners(corners: Array, target: str, height: Any, width: Any) -> Array:
     """Returns boxes as (left, top, right, bottom) in pixels in a format of `BOX_FORMATS`."""
     if target.startswith("rel_"):
-        corners = corners / _whole(height, width)
+        corners = corners / _whole(height, width).astype(corners.dtype)
     kind = target.removeprefix("rel_")
     start, end = corners[..., :2], corners[..., 2:]
     if kind == "xywh":
@@ -41,7 +42,7 @@ def from_corners(corners: Array, target: str, height: Any, width: Any) -> Array:
 
 
 def _whole(height: Any, width: Any) -> Array:
-    return jnp.stack([jnp.asarray(size, jnp.float32) for size in (width, height, width, height)])
+    return jnp.stack([jnp.asarray(size, jnp.float32) for size in (width, height, width, height)], -1)
 
 
 def within(boxes: Boxes, corners: Array, source: str, height: Any, width: Any) -> Boxes:

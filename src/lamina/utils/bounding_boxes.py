@@ -16,10 +16,11 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core.errors import suggest
+from lamina.layers.bounding_boxes import from_corners, to_corners
+from lamina.layers.image_augmentation import BOX_FORMATS
 
 Array = jax.Array
 
-_FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "rel_yxyx", "rel_xywh", "rel_center_xywh")
 _CENTERED = ("center_xywh", "center_yxhw")
 _EPSILON = 1e-7
 
@@ -52,45 +53,15 @@ def convert_format(boxes: Any, source: str, target: str, height: Any = None, wid
         raise ValueError(f"A box is four numbers, the last axis of an array, which cannot be of shape {array.shape}.")
     if source == target:
         return array
-    corners = _corners(array, source.removeprefix("rel_"))
-    if any(relative) and not all(relative):
-        size = jnp.stack([jnp.asarray(side, array.dtype) for side in (width, height, width, height)], axis=-1)
-        corners = corners * size if relative[0] else corners / size
-    return _from_corners(corners, target.removeprefix("rel_"))
+    if all(relative):
+        source, target = source.removeprefix("rel_"), target.removeprefix("rel_")
+    return from_corners(to_corners(array, source, height, width), target, height, width)
 
 
 def _known(form: str) -> str:
-    if form.lower() not in _FORMATS:
-        raise ValueError(f"Unknown format of boxes {form!r}. {suggest(form, _FORMATS)}")
+    if form.lower() not in BOX_FORMATS:
+        raise ValueError(f"Unknown format of boxes {form!r}. {suggest(form, BOX_FORMATS)}")
     return form.lower()
-
-
-def _corners(boxes: Array, form: str) -> Array:
-    """Returns boxes as left, top, right, bottom."""
-    a, b, c, d = jnp.moveaxis(boxes, -1, 0)
-    if form == "yxyx":
-        a, b, c, d = b, a, d, c
-    elif form == "xywh":
-        c, d = a + c, b + d
-    elif form in _CENTERED:
-        if form == "center_yxhw":
-            a, b, c, d = b, a, d, c
-        a, b, c, d = a - c / 2, b - d / 2, a + c / 2, b + d / 2
-    return jnp.stack([a, b, c, d], axis=-1)
-
-
-def _from_corners(boxes: Array, form: str) -> Array:
-    """Returns boxes that are left, top, right, bottom in a format."""
-    a, b, c, d = jnp.moveaxis(boxes, -1, 0)
-    if form == "yxyx":
-        a, b, c, d = b, a, d, c
-    elif form == "xywh":
-        c, d = c - a, d - b
-    elif form in _CENTERED:
-        a, b, c, d = (a + c) / 2, (b + d) / 2, c - a, d - b
-        if form == "center_yxhw":
-            a, b, c, d = b, a, d, c
-    return jnp.stack([a, b, c, d], axis=-1)
 
 
 def clip_to_image_size(
