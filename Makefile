@@ -4,20 +4,21 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-browser test-loaders test-slow check docs site format demo bench bench-quick bench-core bench-convolution acceptance clean
+.PHONY: test test-programs test-loaders test-slow check docs site format demo bench bench-quick bench-core bench-convolution acceptance clean
 
 # The quick tests and the examples in the docstrings, in a process for each core.
 test: $(READY)
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --durations 40 -m "not browser and not loaders and not slow" --doctest-modules src tests
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --durations 40 -m "not browser and not graphviz and not loaders and not slow" --doctest-modules src tests
 
 # Pytest ends with 5 where no test is marked slow.
 test-slow: $(READY)
 	$(BIN)/pytest -n auto --maxprocesses 4 -m slow || [ $$? -eq 5 ]
 
-# Pages in a real browser: needs Chromium, as `apt-get install chromium` brings it, and installs what drives it.
-test-browser: site
+# What needs programs that pip does not bring: pages in Chromium and pictures by Graphviz's dot, as `apt-get install chromium
+# graphviz` brings them. Installs what drives Chromium.
+test-programs: site
 	$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check -c constraints.txt -e ".[browser]"
-	$(BIN)/pytest -m browser tests/test_pages.py tests/test_docs_browser.py tests/inspect/test_story_page.py
+	$(BIN)/pytest -m "browser or graphviz" tests
 
 # Data and modules of other libraries: PyTorch, TensorFlow, Flax, Hugging Face datasets and grain, which this installs, too.
 test-loaders: $(READY)

@@ -17,9 +17,13 @@ from lamina.inspect.drawing import Line
 from lamina.utils import plot_model
 
 SVG = "{http://www.w3.org/2000/svg}"
-HAS_DOT = shutil.which("dot") is not None
-# With `dot` and without, a picture is laid out in two ways; where it is not installed, without is all there is.
-WAYS = ["with dot", "without"] if HAS_DOT else ["without"]
+# With `dot` and without, a picture is laid out in two ways.
+WAYS = [pytest.param("with dot", marks=pytest.mark.graphviz), "without"]
+
+
+def needs_dot(way):
+    if way == "with dot" and shutil.which("dot") is None:
+        pytest.fail("This test needs Graphviz: its program dot is not installed.")
 
 
 class Net(lamina.Model):
@@ -55,16 +59,13 @@ def graph():
 @pytest.fixture(params=WAYS)
 def draw(request, tmp_path, monkeypatch):
     """Draws a model and returns the elements of the SVG."""
+    needs_dot(request.param)
     if request.param == "without":
         monkeypatch.setenv("PATH", str(tmp_path))
 
     def drawn(model, **options):
         path = tmp_path / "model.svg"
-        if request.param == "without":
-            with pytest.warns(UserWarning, match="Install Graphviz"):
-                plot_model(model, path, **options)
-        else:
-            plot_model(model, path, **options)
+        plot_model(model, path, **options)
         return ElementTree.fromstring(path.read_text())
 
     return drawn
@@ -186,6 +187,7 @@ def test_text_fits_into_its_box_in_the_widest_of_the_common_fonts():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_png_is_drawn_by_dot_or_refused_with_what_to_install(way, tmp_path, monkeypatch):
+    needs_dot(way)
     path = tmp_path / "model.PNG"
     if way == "with dot":
         for model in (graph(), net()):

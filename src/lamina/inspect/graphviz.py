@@ -15,7 +15,11 @@ _TIMEOUT = 120  # seconds
 
 
 class DotError(RuntimeError):
-    """Graphviz's program `dot` is missing, or has failed."""
+    """Graphviz's program `dot` has failed."""
+
+
+class DotMissing(DotError):
+    """There is no such program."""
 
 
 def dot_text(drawing: Drawing, sized: bool = False, dpi: float = 96) -> str:
@@ -117,7 +121,7 @@ def run_dot(text: str, kind: str) -> bytes:
     """Returns what `dot` makes of a drawing: "png", "json", ... Raises DotError, which says what to do, where it cannot."""
     program = shutil.which("dot")
     if program is None:
-        raise DotError(
+        raise DotMissing(
             "Graphviz's program dot was not found. Install Graphviz with the system's packages: apt install graphviz, dnf install "
             "graphviz, brew install graphviz, or winget install graphviz."
         )

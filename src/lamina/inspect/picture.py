@@ -6,9 +6,9 @@ from typing import Any
 
 from lamina.core.errors import warn
 from lamina.core.layer import Layer
-from lamina.inspect.drawing import Wanted, drawing
-from lamina.inspect.graphviz import DotError, dot_layout, dot_text, run_dot
-from lamina.inspect.layered import layered
+from lamina.inspect.drawing import Drawing, Wanted, drawing
+from lamina.inspect.graphviz import DotError, DotMissing, dot_layout, dot_text, run_dot
+from lamina.inspect.layered import Placed, layered
 from lamina.inspect.notebook import in_notebook
 from lamina.inspect.outline import outline
 from lamina.inspect.svg import svg
@@ -28,8 +28,8 @@ def plot_model(
 ) -> Any:
     """Draws a model to a file: the graph of a functional or sequential model, of any other the tree of its layers.
 
-    Graphviz's program `dot` lays the picture out. Without it, an SVG has a simpler layout, and a PNG cannot be made. An SVG suits
-    light and dark pages.
+    Graphviz's program `dot` lays the picture out, if it is installed. Without it an SVG has a simpler layout, and a PNG cannot be
+    made. An SVG suits light and dark pages.
 
     Args:
         model: a built model.
@@ -79,18 +79,24 @@ def plot_model(
                 f"A PNG cannot be drawn. {error} An SVG, {path.with_suffix('.svg')}, needs no such program."
             ) from None
     else:
-        try:
-            placed = dot_layout(drawn)
-        except DotError as error:
-            warn(f"{error} Until then pictures have a simpler layout.")
-            placed = layered(drawn)
-        content = svg(drawn, placed).encode()
+        content = svg(drawn, _placed(drawn)).encode()
     path.write_bytes(content)
     if not in_notebook():
         return None
     from IPython.display import SVG, Image
 
     return SVG(content) if kind == ".svg" else Image(content)
+
+
+def _placed(drawn: Drawing) -> Placed:
+    """Returns a drawing as it is laid out: by `dot`, or without it in a simpler way."""
+    try:
+        return dot_layout(drawn)
+    except DotMissing:
+        return layered(drawn)
+    except DotError as error:
+        warn(f"{error} This picture has a simpler layout.")
+        return layered(drawn)
 
 
 def _check_writable(path: Path) -> None:
