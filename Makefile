@@ -10,9 +10,9 @@ READY := .venv/ready
 test: $(READY)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal --durations 40 -m "not browser and not graphviz and not loaders and not slow" --doctest-modules src tests
 
-# Pytest ends with 5 where no test is marked slow.
+# What takes long, and every property again, on many examples.
 test-slow: $(READY)
-	$(BIN)/pytest -n auto --maxprocesses 4 -m slow || [ $$? -eq 5 ]
+	$(BIN)/pytest -n auto --maxprocesses 4 -m "slow or hypothesis" --hypothesis-profile many tests
 
 # What needs programs that pip does not bring: pages in Chromium and pictures by Graphviz's dot, as `apt-get install chromium
 # graphviz` brings them. Installs what drives Chromium.

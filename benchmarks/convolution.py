@@ -99,14 +99,15 @@ def interleaved(runs: dict[Any, Callable[[int], Any]], rounds: int, seconds: flo
 
 def ways(case: Case) -> dict[str, Step]:
     axes = len(case.images) - 2
-    window = ((case.strides,) * axes, case.padding, (case.dilation,) * axes)
-    strides, padding, dilation = window
+    strides, padding, dilation = (case.strides,) * axes, case.padding, (case.dilation,) * axes
     layout = lowering._layout(axes)
     found: dict[str, Step] = {
         "xla": lambda x, kernel: jax.lax.conv_general_dilated(
             x, kernel, strides, padding, None, dilation, layout, feature_group_count=case.groups
         ),
-        "ours": lambda x, kernel: lowering.convolve(x, kernel, *window, groups=case.groups),
+        "ours": lambda x, kernel: lowering.by_shape(
+            x, kernel, strides=strides, padding=padding, dilation=dilation, groups=case.groups
+        ),
     }
     if case.groups == 1 and axes < 3:
         spans = [(size - 1) * case.dilation + 1 for size in case.kernel[:axes]]

@@ -1,9 +1,11 @@
-"""What the core costs, side by side with plain JAX in one run: `make bench-core`.
+"""What the core costs, side by side with plain JAX, or Keras, in one run: `make bench-core`.
 
 Each row runs both sides in turn, many times; medians and their ratio are shown. The machine may be busy with other things, so
 ratios say more than times.
 """
 
+import cProfile
+import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +19,8 @@ import numpy as np
 
 import lamina
 from lamina import layers
+
+X = np.ones((1, 8), "float32")
 
 
 class WideAndDeep(lamina.Model):
@@ -130,6 +134,57 @@ def build() -> None:
     row("build 100 layers from shapes", median, None, "< 1 s", median < 1)
 
 
+def making(count: int = 800) -> None:
+    """Makes a model of many layers, in turns with Keras, in processor time: other work of the machine does not count."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    def seconds(library: Any) -> float:
+        start = time.process_time()
+        model = library.Sequential([library.Input((8,)), *(library.layers.Dense(8) for _ in range(count))])
+        model.build((None, 8))
+        return time.process_time() - start
+
+    times = [(seconds(lamina), seconds(keras)) for _ in range(5)]
+    ours, theirs = (statistics.median(own) for own in zip(*times, strict=True))
+    row(f"make {count} Dense layers; Keras", ours, theirs, "faster", ours < theirs)
+
+
+def python_calls() -> None:
+    """Counts the Python calls that many layers take: to make, to call and to list them."""
+
+    def calls(work: Callable[[], Any]) -> int:
+        profile = cProfile.Profile()
+        profile.runcall(work)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    found: dict[str, list[float]] = {"make": [], "call": [], "list": []}
+    for count in (100, 400, 1600):
+        model = lamina.Sequential([lamina.Input((8,))])
+        works = {
+            "make": lambda: [model.add(layers.Dense(8)) for _ in range(count)],  # noqa: B023
+            "call": lambda: model(X),  # noqa: B023
+            "list": lambda: lamina.state_of(model),  # noqa: B023
+        }
+        for what, work in works.items():
+            found[what].append(calls(work) / count)
+    for what, a_layer in found.items():
+        shown, even = ", ".join(f"{calls:,.0f}" for calls in a_layer), max(a_layer) <= 1.1 * a_layer[0]
+        print(
+            f"| {what} 100, 400, 1,600 layers: calls a layer | {shown} |  |  | the same | {'yes' if even else 'NO'} |", flush=True
+        )
+
+
+def eager_dense() -> None:
+    layer, x = layers.Dense(64), np.ones((32, 64), "float32")
+    layer(x)
+    kernel, bias = layer.kernel.value, layer.bias.value
+    product = jax.jit(lambda x, kernel, bias: x @ kernel + bias)
+    for name, given in (("an array of JAX's", jnp.asarray(x)), ("an array of NumPy's", x)):
+        ours, theirs = interleaved([lambda x=given: layer(x), lambda x=given: product(x, kernel, bias)], 60, 100)
+        row(f"eager Dense(64) on {name}; jax.jit of the product", ours, theirs, "≤ 3", ours <= 3 * theirs)
+
+
 def imports() -> None:
     def seconds(statement: str) -> float:
         start = time.perf_counter()
@@ -147,11 +202,14 @@ def imports() -> None:
 
 def main() -> None:
     print(f"jax {jax.__version__}, Python {sys.version.split()[0]}, {jax.devices()[0].platform}\n")
-    print("| what | Lamina | plain JAX | ratio | goal | reached |\n|---|---|---|---|---|---|")
+    print("| what | Lamina | beside it | ratio | goal | reached |\n|---|---|---|---|---|---|")
     eager_call()
     for count in (10, 1000):
         jit_call(count)
     build()
+    making()
+    python_calls()
+    eager_dense()
     imports()
 
 

@@ -1,13 +1,17 @@
 """The peers' processes, seen from outside: their environments, starting them, asking them."""
 
 import contextlib
+import io
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,21 @@ def environment(name: str) -> None:
         if done.returncode:
             raise PeerFailed(f"its environment could not be made: {_last_line(done.stderr)}")
     made.write_text(wanted)
+
+
+def add_earlier(commit: str) -> str:
+    """Makes Lamina as it was at a commit take part, beside itself in the table; returns what this peer is called."""
+    folder = SCRATCH / "earlier"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", commit, "src"], cwd=HERE.parent, check=True, stdout=subprocess.PIPE).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        files.extractall(folder, filter="data")
+    now = PEERS["lamina"]
+    others = {name: PEERS.pop(name) for name in list(PEERS) if name != "lamina"}
+    PEERS["earlier"] = replace(now, title=f"Lamina at {commit[:7]}", variables={"PYTHONPATH": str(folder / "src")})
+    PEERS.update(others)
+    return "earlier"
 
 
 def _python(peer: Peer) -> str:

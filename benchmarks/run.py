@@ -1,5 +1,7 @@
 """Runs Lamina beside its peers and writes benchmarks/results.md: `make bench`, or `make bench-quick` for a first look.
 
+`--beside COMMIT` has Lamina as it was at that commit take part, too.
+
 Each peer has a process of its own. They take turns, row by row and round by round, and while one is timed the others wait for
 their input, so what disturbs the machine disturbs all alike.
 """
@@ -14,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from peers import PEERS
-from process import HERE, SCRATCH, PeerFailed, Process, environment, once
+from process import HERE, SCRATCH, PeerFailed, Process, add_earlier, environment, once
 from report import Results, line, page
 from rows import ROWS
 
@@ -133,10 +135,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two rounds; writes benchmarks/scratch/results.md")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="only these; writes there too")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="only these; writes there too")
+    parser.add_argument("--beside", metavar="COMMIT", help="also Lamina as it was at this commit")
     options = parser.parse_args()
+    whole = not options.quick and len(options.peers) == len(PEERS) and len(options.rows) == len(ROWS)
+    if options.beside is not None:
+        options.peers.append(add_earlier(options.beside))
     peers = [name for name in PEERS if name in options.peers]
     rows = [name for name in ROWS if name in options.rows]
-    whole = not options.quick and len(peers) == len(PEERS) and len(rows) == len(ROWS)
     path = HERE / "results.md" if whole else SCRATCH / "results.md"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the workers are ended then too
     SCRATCH.mkdir(exist_ok=True)

@@ -107,8 +107,8 @@ def names_of(room: str) -> list[str]:
 
 
 def is_here(room: str, name: str) -> bool:
-    """Tells whether Lamina has a name."""
-    return hasattr(_find(lamina, room), name)
+    """Tells whether a name is a public one of Lamina's."""
+    return name in _find(lamina, room).__all__
 
 
 def _find(module: Any, room: str) -> Any:

@@ -19,42 +19,34 @@ PUBLIC_JAX = ("jax.numpy", "jax.nn", "jax.numpy.linalg", "jax.scipy.linalg", "ja
 PARTS = {  # of `lamina` itself, in their order: what is defined where
     "Models": ("models.model", "models.sequential", "models.functional", "layers.input_layer"),
     "Layers": ("core.layer", "core.input_spec", "core.symbolic"),
-    "State": ("core.variable", "core.errors"),
+    "State": ("core.variable", "core.state", "core.errors"),
     "Compiling and differentiating": ("core.lift",),
     "Control flow": ("core.control",),
-    "Looking inside": ("inspect.story", "core.output"),
-    "Dtypes and names": ("core.dtypes", "core.naming"),
+    "Looking inside": ("inspect.story", "core.printing"),
+    "Dtypes and names": ("core.dtypes", "core.tree"),
 }
-SHOWN_BESIDES = {"lamina": ["lamina.inspect.story.Story", "lamina.core.events.Event"]}  # what public functions give back
 
 
 def rooms() -> list[str]:
-    """Returns the modules that the public names are found in."""
-    below = [f"lamina.{name}" for name in lamina.__all__ if isinstance(getattr(lamina, name), ModuleType)]
-    inside = [
-        f"lamina.datasets.{name}" for name in lamina.datasets.__all__ if isinstance(getattr(lamina.datasets, name), ModuleType)
-    ]
-    inside += ["lamina.optimizers.schedules", "lamina.utils.bounding_boxes"]
-    return ["lamina", *sorted([*below, *inside])]
+    """Returns the modules that the public names are found in, less those of ops whose names all stand in `lamina.ops` too."""
+    doubles = [f"lamina.ops.{name}" for name in ("linalg", "nn", "numpy")]
+    return ["lamina", *sorted(room for room in _below("lamina") if room not in doubles)]
+
+
+def _below(room: str) -> Iterable[str]:
+    """Returns the public modules in a room, and in these."""
+    module = importlib.import_module(room)
+    for name in module.__all__:
+        if isinstance(getattr(module, name), ModuleType):
+            yield f"{room}.{name}"
+            yield from _below(f"{room}.{name}")
 
 
 def public_names(room: str) -> dict[str, Any]:
     """Returns the public objects of a room, by name, in their order."""
     module = importlib.import_module(room)
-    found = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    if room == "lamina.ops":
-        named = [*found["core"].__all__, *found["numpy"].__all__, *found["nn"].__all__, *found["math"].__all__]
-        names: Iterable[str] = dict.fromkeys([*named, *found["linalg"].__all__, "rearrange"])
-    elif hasattr(module, "__all__"):
-        names = module.__all__
-    else:
-        names = [name for name, value in found.items() if _belongs(value, room)]
-    return {name: found[name] for name in names if not isinstance(found[name], ModuleType)}
-
-
-def _belongs(value: Any, room: str) -> bool:
-    of_jax = inspect.isfunction(value) and value.__module__.startswith("jax")
-    return callable(value) and (getattr(value, "__module__", None) == room or of_jax)
+    found = {name: getattr(module, name) for name in module.__all__}
+    return {name: value for name, value in found.items() if not isinstance(value, ModuleType)}
 
 
 def write() -> None:
@@ -86,9 +78,6 @@ def _page(room: str) -> str:
         for name in names:
             path, first = f"{room}.{name}", first_places[id(public[name])]
             parts.append(_entry(path, public[name]) if first == path else _alias(path, first))
-    for path in SHOWN_BESIDES.get(room, ()):
-        module_name, _, name = path.rpartition(".")
-        parts.append(_title(name, "-") + "\n" + _entry(path, getattr(importlib.import_module(module_name), name)))
     return "\n".join(parts)
 
 
@@ -98,7 +87,7 @@ def _group(room: str, name: str, value: Any) -> str:
     if room == "lamina":
         return next((part for part, modules in PARTS.items() if module.removeprefix("lamina.") in modules), "Besides")
     if room == "lamina.ops":
-        parts = ("core", "linalg", "nn", "math", "numpy")
+        parts = ("core", "linalg", "nn", "math", "fourier", "numpy")
         return next((part for part in parts if name in getattr(lamina.ops, part).__all__), "rearrangement").capitalize()
     own_file = room in ("lamina.layers", "lamina.losses", "lamina.metrics", "lamina.random") and module.startswith("lamina")
     return (module if own_file else room).rpartition(".")[2].replace("_", " ").capitalize()

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+import properties
 from pages import browser
 
 __all__ = ["browser"]
@@ -15,11 +16,18 @@ os.environ["KERAS_BACKEND"] = "jax"
 QUICKLY_COMPILED = {"layers", "losses", "metrics", "ops", "optimizers"}
 
 
+@pytest.hookimpl(trylast=True)  # when it is known which examples are wanted
+def pytest_configure():
+    """Has XLA's older emitters compile what runs once: they take half the time. XLA reads this before it compiles first."""
+    if not properties.many():
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+
+
 @pytest.fixture(autouse=True, scope="module")
 def quick_compiling(request):
     import jax
 
-    quick = request.path.parent.name in QUICKLY_COMPILED and request.config.option.markexpr != "slow"
+    quick = request.path.parent.name in QUICKLY_COMPILED and not properties.many()
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

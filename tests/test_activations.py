@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina import activations
@@ -16,6 +16,7 @@ from lamina.core import config
 from lamina.core.graph import replay
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable
+from properties import examples
 
 NOT_FUNCTIONS = {"get", "serialize", "deserialize"}
 NAMES = sorted(name for name in dir(keras.activations) if not name.startswith("_") and name not in NOT_FUNCTIONS)
@@ -50,7 +51,7 @@ def assert_all_close(ours, theirs, x):
 
 
 @given(shape=hnp.array_shapes(max_dims=3, max_side=4), dtype=st.sampled_from(sorted(EPSILON)), seed=st.integers(0, 99))
-@settings(max_examples=5, deadline=None)
+@examples(5)
 def test_values_are_those_of_keras(shape, dtype, seed):
     names = set(NAMES) - {"sparsemax"}  # that of Keras does not add up to one
     x = inputs((*shape, 4), dtype, seed)
@@ -114,7 +115,7 @@ def test_the_gradient_of_relu_at_zero_is_zero():
     x=hnp.arrays("float32", st.sampled_from([(3, 6), (1, 1)]), elements=st.floats(-3, 3, width=16)),
     shift=st.sampled_from([0, 1000]),
 )
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_sparsemax_is_the_projection_on_the_probabilities(x, shift):
     p = np.asarray(activations.sparsemax(x + shift))
     np.testing.assert_allclose(p.sum(-1), 1, atol=1e-5)

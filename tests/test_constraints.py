@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina import constraints
 from lamina.core.variable import Variable
+from properties import examples
 
 AXES = [0, 1, -1, [0, 1], (0, 2), [0, 1, 2]]
 OPTIONS = {
@@ -29,7 +30,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 @given(data=st.data(), seed=st.integers(0, 99), scale=st.sampled_from([0.0, 0.1, 1.0, 10.0]))
-@settings(max_examples=6, deadline=None)
+@examples(6)
 def test_projections_are_those_of_keras(name, data, seed, scale):
     options = data.draw(OPTIONS[name])
     ours, theirs = getattr(constraints, name)(**options), getattr(keras.constraints, name)(**options)

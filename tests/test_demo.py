@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from lamina import cli, demo
 
 
-@pytest.mark.parametrize("epochs, status", [(5, 0), (1, 1)])
+@pytest.mark.parametrize("epochs, status", [pytest.param(5, 0, marks=pytest.mark.slow), (1, 1)])
 def test_the_demo_compares_both_models_draws_what_they_read_and_exits_by_their_accuracy(tmp_path, capsys, epochs, status):
     path = tmp_path / "digits.png"
     assert cli.main(["demo", "--epochs", str(epochs), "--picture", str(path)]) == status

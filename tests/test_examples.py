@@ -92,6 +92,7 @@ def test_rows_are_read_by_a_gru_and_by_a_transformer(capsys):
     assert "7190 digits to learn from, 359 to test on, each of 8 rows of 8 pixels" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_rows_of_mnist_are_read(tmp_path, capsys):
     rng = np.random.default_rng(0)
     sets = {f"x_{part}": rng.integers(0, 256, (number, 28, 28), "uint8") for part, number in (("train", 64), ("test", 32))}
@@ -116,6 +117,7 @@ def test_the_value_of_houses_is_told_better_than_by_a_linear_fit(tmp_path):
     assert errors["the model"] < 0.9 * errors["the linear fit"]
 
 
+@pytest.mark.slow
 def test_the_custom_layer_is_silent_where_it_is_asked_to_be(capsys):
     accuracies = example("custom_layer").main(epochs=8)
     printed = capsys.readouterr().out

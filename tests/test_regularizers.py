@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from comparing import assert_close
 from lamina import regularizers
 from lamina.core.variable import Variable
+from properties import examples
 
 CASES = [
     ("L1", {}),
@@ -24,14 +26,14 @@ CASES = [
 
 
 @given(shape=st.tuples(st.integers(2, 4), st.integers(2, 4)), seed=st.integers(0, 99))
-@settings(max_examples=4, deadline=None)
+@examples(4)
 def test_penalties_and_their_gradients_are_those_of_keras(shape, seed):
     ours, theirs = ([getattr(module, name)(**options) for name, options in CASES] for module in (regularizers, keras.regularizers))
     x = jnp.asarray(np.random.default_rng(seed).normal(size=shape), "float32")
     actual, expected = (jax.jit(lambda x, f=f: [jax.value_and_grad(g)(x) for g in f])(x) for f in (ours, theirs))
     for case, (penalty, gradient), (their_penalty, their_gradient) in zip(CASES, actual, expected, strict=True):
         assert penalty.shape == ()
-        np.testing.assert_allclose(penalty, their_penalty, rtol=1e-5, err_msg=case)
+        assert_close(penalty, their_penalty, rtol=1e-5, err_msg=case)
         np.testing.assert_allclose(gradient, their_gradient, rtol=1e-4, atol=1e-6, err_msg=case)
 
 
@@ -39,9 +41,9 @@ def test_penalties_and_their_gradients_are_those_of_keras(shape, seed):
 def test_sums_run_over_every_axis_of_arrays_and_variables(shape):
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
     for value in (jnp.asarray(x), x, Variable(x)):
-        np.testing.assert_allclose(regularizers.L1(0.5)(value), 0.5 * abs(x).sum(), rtol=1e-5)
-        np.testing.assert_allclose(regularizers.L2(0.5)(value), 0.5 * (x**2).sum(), rtol=1e-5)
-        np.testing.assert_allclose(regularizers.L1L2(0.5, 0.25)(value), (0.5 * abs(x) + 0.25 * x**2).sum(), rtol=1e-5)
+        assert_close(regularizers.L1(0.5)(value), 0.5 * abs(x).sum())
+        assert_close(regularizers.L2(0.5)(value), 0.5 * (x**2).sum())
+        assert_close(regularizers.L1L2(0.5, 0.25)(value), (0.5 * abs(x) + 0.25 * x**2).sum())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])

@@ -3,6 +3,7 @@
 The public names are Keras's; `import lamina as keras` serves code written for Keras.
 """
 
+import sys
 import typing
 
 from lamina import (
@@ -12,6 +13,7 @@ from lamina import (
     constraints,
     datasets,
     initializers,
+    inspect,
     layers,
     losses,
     metrics,
@@ -28,9 +30,11 @@ from lamina.core.errors import StateError
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.lift import grad, jit, lift, value_and_grad
-from lamina.core.naming import clear_session
-from lamina.core.output import print
+from lamina.core.printing import print
+from lamina.core.public import show_public
+from lamina.core.state import set_state, state_of
 from lamina.core.symbolic import SymbolicTensor
+from lamina.core.tree import clear_session
 from lamina.core.variable import Variable
 from lamina.inspect.story import watch
 from lamina.models import Functional, Input, Model, Sequential
@@ -58,6 +62,7 @@ __all__ = [
     "fori_loop",
     "grad",
     "initializers",
+    "inspect",
     "jit",
     "layers",
     "lift",
@@ -73,6 +78,8 @@ __all__ = [
     "remat",
     "scan",
     "set_dtype_policy",
+    "set_state",
+    "state_of",
     "switch",
     "utils",
     "value_and_grad",
@@ -80,6 +87,8 @@ __all__ = [
     "watch",
     "while_loop",
 ]
+
+show_public(sys.modules[__name__])
 
 __version__: str
 

@@ -5,22 +5,59 @@ Variables and symbolic tensors too, and is known by its name.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core import config
-from lamina.core.custom_objects import get_registered_object
-from lamina.core.errors import suggest
 from lamina.core.graph import op
+from lamina.core.registry import also_known, open_table
 from lamina.ops.activation_rules import gelu as gelu_of
+
+__all__ = [
+    "celu",
+    "deserialize",
+    "elu",
+    "exponential",
+    "gelu",
+    "get",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "serialize",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]
 
 Array = jax.Array
 F = TypeVar("F", bound=Callable[..., Any])
 
-_named: dict[str, Callable[..., Any]] = {}
+_table = open_table("activations")
 
 
 def activation(*static: str) -> Callable[[F], F]:
@@ -43,9 +80,8 @@ def activation(*static: str) -> Callable[[F], F]:
 
 
 def _name(function: F) -> F:
-    """Enters a function in the table of names, and writes its name on it for configs."""
-    cast(Any, function).registered_name = function.__name__
-    _named[function.__name__] = function
+    """Enters a function in the table of names."""
+    _table.add_own(function, function.__name__)
     return function
 
 
@@ -404,20 +440,20 @@ def glu(x: Array, axis: int = -1) -> Array:
 # --- names -----------------------------------------------------------------------------------------------------------
 
 swish, hard_swish = silu, hard_silu
-_named |= {"swish": silu, "hard_swish": hard_silu}
+_table.add_aliases({"swish": silu, "hard_swish": hard_silu})
 
 # doctest does not find functions that are wrapped elsewhere, as these are in core/graph.py, unless they are named here.
-__test__ = {name: function for name, function in _named.items() if name == function.__name__ != "linear"}
+__test__ = {name: function for name, function in _table.own().items() if name == function.__name__ != "linear"}
 
 
-def get(identifier: Any) -> Callable[..., Any]:
+def get(identifier: Any) -> Callable[..., Array]:
     """Returns the function that a user's argument means.
 
     Args:
         identifier: None (linear), a name, the config of a layer, or any function of an array.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for a name that nothing has, with the nearest known one, or that several have.
         TypeError: for what is none of the above.
 
     >>> get("relu") is relu and get(None) is linear and get(jnp.sin) is jnp.sin
@@ -426,19 +462,29 @@ def get(identifier: Any) -> Callable[..., Any]:
     if identifier is None:
         return linear
     if isinstance(identifier, str):
-        custom = get_registered_object(identifier)
-        if custom is not None:
-            return custom() if isinstance(custom, type) else custom
-        if identifier not in _named:
-            raise ValueError(f"Unknown activation {identifier!r}. {suggest(identifier, _named)}")
-        return _named[identifier]
+        named = _table.find(identifier, "activation")
+        found: Callable[..., Array] = named() if isinstance(named, type) else named
+        return found
     found = config.deserialize(identifier)
     if not callable(found):
         raise TypeError(f"An activation must be a name or a function, not {identifier!r}.")
     return found
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Returns what `serialize` was given, made anew; whatever `get` takes serves too.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of one's own, by the names that the config has for them.
+    """
+    with also_known(custom_objects):
+        return get(config)
+
+
+def is_own(function: Any) -> bool:
+    """Tells whether a function is one of these, which have no state."""
+    return function in _table
 
 
 def serialize(function: Callable[..., Any]) -> Any:

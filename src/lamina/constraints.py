@@ -1,6 +1,6 @@
 """Constraints: what an optimizer does to a weight after each update, so that the weight stays where it should."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -8,6 +8,22 @@ import jax.numpy as jnp
 
 from lamina.core.config import Configurable, resolve
 from lamina.core.config import serialize as serialize
+from lamina.core.registry import also_known, tables
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "MinMaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "min_max_norm",
+    "non_neg",
+    "serialize",
+    "unit_norm",
+]
 
 Array = jax.Array
 Axis = int | Sequence[int]
@@ -127,12 +143,7 @@ def _lengths(w: Array, axis: Axis) -> Array:
 
 max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 
-_names: dict[str, Callable[..., Any]] = {
-    "max_norm": MaxNorm,
-    "min_max_norm": MinMaxNorm,
-    "non_neg": NonNeg,
-    "unit_norm": UnitNorm,
-}
+tables["constraints"].add_aliases({"max_norm": MaxNorm, "min_max_norm": MinMaxNorm, "non_neg": NonNeg, "unit_norm": UnitNorm})
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
@@ -148,7 +159,16 @@ def get(identifier: Any) -> Callable[..., Any] | None:
     >>> get("max_norm").max_value
     2
     """
-    return resolve(identifier, Constraint, _names, "constraint")
+    constraint: Callable[..., Any] | None = None if identifier is None else resolve(identifier, Constraint, "constraint")
+    return constraint
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Returns what `serialize` was given, made anew; whatever `get` takes serves too.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of one's own, by the names that the config has for them.
+    """
+    with also_known(custom_objects):
+        return get(config)

@@ -48,7 +48,8 @@ class ConvBNReLU(layers.Layer):
 
     def call(self, inputs: jax.Array) -> jax.Array:
         """Computes relu(bn(conv(inputs)))."""
-        return self.relu(self.bn(self.conv(inputs)))
+        outputs: jax.Array = self.relu(self.bn(self.conv(inputs)))
+        return outputs
 
 
 class LeNet5(lamina.Model):
@@ -64,7 +65,7 @@ class LeNet5(lamina.Model):
 
     def call(self, images: jax.Array) -> jax.Array:
         """Returns the logits of the ten digits for images of shape (batch, 28, 28, 1)."""
-        x = self.pool(self.first(images))
+        x: jax.Array = self.pool(self.first(images))
         x = self.flatten(self.pool(self.second(x)))
         for layer in self.classify:
             x = layer(x)

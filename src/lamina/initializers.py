@@ -6,17 +6,65 @@ and known even while a trace runs.
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.config import Configurable, resolve
+from lamina.core.config import Configurable, remade, resolve
 from lamina.core.config import serialize as serialize
-from lamina.core.host import HostStream, host_generator
+from lamina.core.host_random import HostStream, host_generator
+from lamina.core.registry import also_known, tables
 from lamina.core.variable import check_shape
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "IdentityInitializer",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "OrthogonalInitializer",
+    "RandomInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "STFT",
+    "STFTInitializer",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "constant",
+    "deserialize",
+    "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "lecun_normal",
+    "lecun_uniform",
+    "normal",
+    "one",
+    "ones",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "serialize",
+    "stft",
+    "truncated_normal",
+    "uniform",
+    "variance_scaling",
+    "zero",
+    "zeros",
+]
 
 
 class Seeded(Protocol):
@@ -50,7 +98,7 @@ class Initializer(Configurable, family="initializers"):
 
     def clone(self) -> Self:
         """Returns a new initializer with the same arguments."""
-        return self.from_config(self.get_config())
+        return remade(self)
 
 
 # --- values that are given -------------------------------------------------------------------------------------------
@@ -181,11 +229,12 @@ def _window(window: Any, length: int, periodic: bool) -> np.ndarray:
     import scipy.signal  # type: ignore[import-untyped]
 
     try:
-        return scipy.signal.get_window(window, length, periodic)
+        values = np.asarray(scipy.signal.get_window(window, length, periodic))
     except ValueError:
         raise ValueError(
             f"window of STFT must be an array, None or a name that scipy.signal.get_window knows, not {window!r}."
         ) from None
+    return values
 
 
 # --- values that are drawn -------------------------------------------------------------------------------------------
@@ -208,7 +257,7 @@ class RandomInitializer(Initializer):
             self.seed = None if given is None else operator.index(given)
         except TypeError:
             raise ValueError(f"A seed is an integer, a SeedGenerator or None, not {seed!r}.") from None
-        self.stream = HostStream()
+        self._stream = HostStream()
 
     def __call__(self, shape: Sequence[int], dtype: Any = "float32") -> np.ndarray:
         """Returns the values. Raises ValueError for a dtype that cannot hold real numbers."""
@@ -216,11 +265,11 @@ class RandomInitializer(Initializer):
         shape, dtype = check_shape(shape, name), _dtype(dtype)
         if not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(f"{name} draws real numbers, which {dtype} cannot hold. Use a floating dtype, Zeros or Ones.")
-        generator = self.stream.next() if self.seed is None else host_generator(self.seed)
-        values = self.draw(generator, shape, np.float64 if dtype == np.float64 else np.float32)
+        generator = self._stream.next() if self.seed is None else host_generator(self.seed)
+        values = self._draw(generator, shape, np.float64 if dtype == np.float64 else np.float32)
         return np.asarray(values, dtype)
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
         """Returns values of the shape, drawn in `dtype`: float32, or float64 for weights of that dtype."""
         raise NotImplementedError(f"{type(self).__name__} must define draw(self, generator, shape, dtype).")
 
@@ -244,7 +293,7 @@ class RandomNormal(RandomInitializer):
         super().__init__(seed)
         self.mean, self.stddev = mean, _not_negative(stddev, "stddev")
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
         return self.mean + self.stddev * generator.standard_normal(shape, dtype)
 
 
@@ -269,7 +318,7 @@ class TruncatedNormal(RandomInitializer):
         super().__init__(seed)
         self.mean, self.stddev = mean, _not_negative(stddev, "stddev")
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
         return self.mean + self.stddev * _truncated_normal(generator, shape, dtype)
 
 
@@ -295,7 +344,7 @@ class RandomUniform(RandomInitializer):
             raise ValueError(f"minval must not be greater than maxval, but {minval} is greater than {maxval}.")
         self.minval, self.maxval = minval, maxval
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
         return self.minval + (self.maxval - self.minval) * generator.random(shape, dtype)
 
 
@@ -322,8 +371,8 @@ class VarianceScaling(RandomInitializer):
     2.0
     """
 
-    modes: ClassVar = ("fan_in", "fan_out", "fan_avg")
-    distributions: ClassVar = ("truncated_normal", "untruncated_normal", "uniform")
+    _modes: ClassVar = ("fan_in", "fan_out", "fan_avg")
+    _distributions: ClassVar = ("truncated_normal", "untruncated_normal", "uniform")
 
     def __init__(
         self,
@@ -341,13 +390,13 @@ class VarianceScaling(RandomInitializer):
             raise ValueError("input_axes and output_axes go together: give both or neither.")
         distribution = distribution.lower()
         self.scale = scale
-        self.mode = _one_of(mode, self.modes, "mode")
+        self.mode = _one_of(mode, self._modes, "mode")
         self.distribution = _one_of(
-            "truncated_normal" if distribution == "normal" else distribution, self.distributions, "distribution"
+            "truncated_normal" if distribution == "normal" else distribution, self._distributions, "distribution"
         )
         self.input_axes, self.output_axes = input_axes, output_axes
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
         fan_in, fan_out = fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = math.sqrt(self.scale / max(1, n))
@@ -463,7 +512,7 @@ class Orthogonal(RandomInitializer):
         super().__init__(seed)
         self.gain = gain
 
-    def draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
+    def _draw(self, generator: np.random.Generator, shape: tuple[int, ...], dtype: type[np.floating]) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal makes matrices: it needs a shape of two axes or more, not {shape}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
@@ -529,36 +578,18 @@ def _one_of(value: str, known: Sequence[str], name: str) -> str:
 
 # --- names -----------------------------------------------------------------------------------------------------------
 
-IdentityInitializer = Identity
-OrthogonalInitializer = Orthogonal
-STFTInitializer = STFT
+# Other names that Keras knows them by: initializers.he_normal() reads as initializers.HeNormal().
+IdentityInitializer, OrthogonalInitializer, STFTInitializer = Identity, Orthogonal, STFT
+constant, zero, zeros, one, ones = Constant, Zeros, Zeros, Ones, Ones
+identity, orthogonal, stft = Identity, Orthogonal, STFT
+normal, random_normal, truncated_normal = RandomNormal, RandomNormal, TruncatedNormal
+uniform, random_uniform = RandomUniform, RandomUniform
+variance_scaling = VarianceScaling
+glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform
+he_normal, he_uniform = HeNormal, HeUniform
+lecun_normal, lecun_uniform = LecunNormal, LecunUniform
 
-_names: dict[str, Callable[..., Any]] = {
-    "IdentityInitializer": Identity,
-    "OrthogonalInitializer": Orthogonal,
-    "STFTInitializer": STFT,
-    "constant": Constant,
-    "glorot_normal": GlorotNormal,
-    "glorot_uniform": GlorotUniform,
-    "he_normal": HeNormal,
-    "he_uniform": HeUniform,
-    "identity": Identity,
-    "lecun_normal": LecunNormal,
-    "lecun_uniform": LecunUniform,
-    "normal": RandomNormal,
-    "one": Ones,
-    "ones": Ones,
-    "orthogonal": Orthogonal,
-    "random_normal": RandomNormal,
-    "random_uniform": RandomUniform,
-    "stft": STFT,
-    "truncated_normal": TruncatedNormal,
-    "uniform": RandomUniform,
-    "variance_scaling": VarianceScaling,
-    "zero": Zeros,
-    "zeros": Zeros,
-}
-globals().update(_names)  # initializers.he_normal() reads as initializers.HeNormal()
+tables["initializers"].add_aliases({name: kind for name, kind in globals().items() if name in __all__ and isinstance(kind, type)})
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
@@ -576,7 +607,16 @@ def get(identifier: Any) -> Callable[..., Any] | None:
     """
     if isinstance(identifier, (np.ndarray, np.generic, jax.Array)):
         return Constant(identifier)
-    return resolve(identifier, Initializer, _names, "initializer")
+    initializer: Callable[..., Any] | None = resolve(identifier, Initializer, "initializer")
+    return initializer
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Returns what `serialize` was given, made anew; whatever `get` takes serves too.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of one's own, by the names that the config has for them.
+    """
+    with also_known(custom_objects):
+        return get(config)

@@ -1,14 +1,30 @@
 """Regularizers: a penalty on a weight, or on what a layer returns, that is added to the loss."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core.config import Configurable, resolve
 from lamina.core.config import serialize as serialize
+from lamina.core.registry import also_known, tables
+
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "OrthogonalRegularizer",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "orthogonal_regularizer",
+    "serialize",
+]
 
 Array = jax.Array
 
@@ -90,6 +106,10 @@ class L1L2(Regularizer):
         x = jnp.asarray(x)
         return jnp.sum(self.l1 * jnp.abs(x) + self.l2 * jnp.square(x))
 
+    @classmethod
+    def _from_name(cls, name: str) -> Self:
+        return cls(l1=0.01, l2=0.01)
+
 
 class OrthogonalRegularizer(Regularizer):
     """The mean of |cos θ| over all pairs of rows, or of columns: it draws them to right angles.
@@ -137,19 +157,8 @@ def _factor(value: float, name: str) -> float:
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 
-def _both() -> L1L2:
-    return L1L2(l1=0.01, l2=0.01)
-
-
-_names: dict[str, Callable[..., Any]] = {
-    "L1L2": _both,
-    "l1": L1,
-    "l1_l2": _both,
-    "l1l2": _both,
-    "l2": L2,
-    "orthogonal": OrthogonalRegularizer,
-    "orthogonal_regularizer": OrthogonalRegularizer,
-}
+tables["regularizers"].add_aliases({"l1": L1, "l2": L2, "l1_l2": L1L2, "l1l2": L1L2})
+tables["regularizers"].add_aliases({"orthogonal": OrthogonalRegularizer, "orthogonal_regularizer": OrthogonalRegularizer})
 
 
 def get(identifier: Any) -> Callable[..., Any] | None:
@@ -165,7 +174,16 @@ def get(identifier: Any) -> Callable[..., Any] | None:
     >>> get("l2").l2
     0.01
     """
-    return resolve(identifier, Regularizer, _names, "regularizer")
+    regularizer: Callable[..., Any] | None = None if identifier is None else resolve(identifier, Regularizer, "regularizer")
+    return regularizer
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Returns what `serialize` was given, made anew; whatever `get` takes serves too.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of one's own, by the names that the config has for them.
+    """
+    with also_known(custom_objects):
+        return get(config)

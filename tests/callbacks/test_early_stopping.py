@@ -1,16 +1,17 @@
 """EarlyStopping ends training where Keras's does, with the same weights."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from callbacks.twins import LIBRARIES, replay, train
+from properties import examples
 
 quarters = st.integers(-8, 8).map(lambda n: n / 4)  # exact in float32, in which Keras compares
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@examples(60)
 @given(
     st.lists(quarters, min_size=1, max_size=9),
     st.fixed_dictionaries(

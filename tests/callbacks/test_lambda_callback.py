@@ -26,10 +26,10 @@ def test_hooks_are_called_in_the_order_and_with_the_arguments_of_keras():
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_only_given_hooks_of_batches_are_seen(hook):
-    kinds = [kind for kind in ("train", "test", "predict") if CallbackList([LambdaCallback(**{hook: print})]).sees_batches(kind)]
+    kinds = [kind for kind in ("train", "test", "predict") if CallbackList([LambdaCallback(**{hook: print})])._sees_batches(kind)]
     kind = "train" if hook in ("on_batch_begin", "on_batch_end") else hook.split("_")[1]
     assert kinds == ([kind] if "batch" in hook else [])
-    assert not any(CallbackList([LambdaCallback(**{hook: None})]).sees_batches(kind) for kind in ("train", "test", "predict"))
+    assert not any(CallbackList([LambdaCallback(**{hook: None})])._sees_batches(kind) for kind in ("train", "test", "predict"))
 
 
 def test_the_short_names_of_batch_hooks_are_called():

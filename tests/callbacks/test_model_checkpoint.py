@@ -65,9 +65,9 @@ def test_every_so_many_batches_across_epochs(tmp_path):
 
 
 def test_only_a_number_of_batches_makes_it_see_batches(tmp_path):
-    assert not CallbackList([ModelCheckpoint("w.npz")]).sees_batches("train")
-    assert CallbackList([ModelCheckpoint("w.npz", save_freq=3)]).sees_batches("train")
-    assert not CallbackList([ModelCheckpoint("w.npz", save_freq=3)]).sees_batches("test")
+    assert not CallbackList([ModelCheckpoint("w.npz")])._sees_batches("train")
+    assert CallbackList([ModelCheckpoint("w.npz", save_freq=3)])._sees_batches("train")
+    assert not CallbackList([ModelCheckpoint("w.npz", save_freq=3)])._sees_batches("test")
 
     class Counting(ModelCheckpoint):
         seen = 0

@@ -38,7 +38,7 @@ def test_in_fit_it_shows_nothing_besides_and_holds_nothing_up(capsys):
     (x, y), held_out = data()
     model = line(lamina)
     group = CallbackList(ProgbarLogger())
-    assert not group.sees_batches("train")
+    assert not group._sees_batches("train")
     model.fit(x, y, validation_data=held_out, verbose=2, callbacks=[ProgbarLogger()])
     model.evaluate(x, y, verbose=2, callbacks=[ProgbarLogger()])
     model.predict(x, verbose=0, callbacks=[ProgbarLogger()])

@@ -6,6 +6,7 @@ import pytest
 
 import lamina
 from callbacks.twins import data, line
+from comparing import assert_close
 from lamina.callbacks import LambdaCallback, SwapEMAWeights
 
 
@@ -28,7 +29,7 @@ def train(library, swap, epochs=3, optimizer=None, callbacks=()):
 @pytest.mark.parametrize("swap_on_epoch", [False, True])
 def test_it_sees_what_keras_sees(swap_on_epoch):
     ours, theirs = (train(library, library.callbacks.SwapEMAWeights(swap_on_epoch)) for library in (lamina, keras))
-    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-4)
+    assert_close(ours[1], theirs[1], rtol=1e-4)
     np.testing.assert_allclose(ours[2], theirs[2], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(ours[0].get_weights()[0], theirs[0].get_weights()[0], rtol=1e-4, atol=1e-6)
 

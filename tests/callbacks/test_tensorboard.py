@@ -13,6 +13,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 import lamina
 from callbacks.twins import data, line, train
+from comparing import assert_close
 from lamina import layers
 from lamina.callbacks import LambdaCallback, TensorBoard
 from lamina.inspect.graph_def import graph_def
@@ -277,8 +278,10 @@ def test_tables_of_embeddings_are_written_for_the_projector(tmp_path):
     (table,) = config.embeddings
     assert (table.tensor_name, table.metadata_path) == ("net/words/embeddings", "../words.tsv")
     written = np.loadtxt(tmp_path / "train" / table.tensor_path, delimiter="\t")
-    np.testing.assert_allclose(written, model.get_layer("words").embeddings.numpy(), rtol=1e-6)
-    with pytest.raises(ValueError, match=r"names 'word', which is no Embedding layer of the model 'net'\. Did you mean 'words'"):
+    assert_close(written, model.get_layer("words").embeddings.numpy(), rtol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"names 'word', which is not an Embedding layer of the model 'net'\. Did you mean 'words'"
+    ):
         fit(TensorBoard(tmp_path, embeddings_freq=1, embeddings_metadata={"word": "words.tsv"}))
 
 

@@ -5,6 +5,7 @@ import pytest
 
 import lamina
 from callbacks.twins import LIBRARIES, data, line
+from comparing import assert_close
 from lamina.callbacks import CallbackList, LambdaCallback, TerminateOnNaN
 
 
@@ -23,7 +24,7 @@ def test_ends_at_the_batch_as_keras_does(capsys, bad, value):
         weights.append(model.get_weights())
     assert batches[0] == batches[1] == [0, 1, 2]
     for one, other in zip(*weights, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4)
+        assert_close(one, other, rtol=1e-4)
     assert f"Epoch 1, batch 3: the loss is {value}. Training ends here." in capsys.readouterr().out
 
 
@@ -52,4 +53,4 @@ def test_raises_where_it_is_told_to():
 
 def test_it_needs_every_batch_of_training_alone():
     group = CallbackList([TerminateOnNaN()])
-    assert group.sees_batches("train") and not group.sees_batches("test") and not group.sees_batches("predict")
+    assert group._sees_batches("train") and not group._sees_batches("test") and not group._sees_batches("predict")

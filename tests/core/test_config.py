@@ -4,12 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
 from lamina.core.config import Configurable, deserialize, serialize
+from properties import examples
 
 X = np.ones((2, 3), "float32")
 
@@ -40,7 +41,7 @@ VALUES = st.recursive(
 
 
 @given(factor=VALUES, power=VALUES, shape=VALUES, positional=st.booleans(), name=st.sampled_from([None, "mine"]))
-@settings(max_examples=80, deadline=None)
+@examples(80)
 def test_any_arguments_come_back_however_they_were_given(factor, power, shape, positional, name):
     layer = (
         Scaled(factor, power, shape=shape, name=name) if positional else Scaled(power=power, factor=factor, shape=shape, name=name)
@@ -114,7 +115,10 @@ def test_subclasses_without_config_code_of_any_family_are_captured():
     layer = layers.Dense(1, kernel_regularizer=Decay(0.5, floor=1.0))
     twin = layers.Dense.from_config(json.loads(json.dumps(layer.get_config())))
     assert (twin.kernel_regularizer.rate, twin.kernel_regularizer.floor) == (0.5, 1.0)
-    assert layer.get_config()["kernel_regularizer"]["class_name"] == "Custom>Decay"
+    described = layer.get_config()["kernel_regularizer"]
+    assert (described["module"], described["class_name"]) == (Decay.__module__, Decay.__qualname__)
+    old = {"family": "regularizers", "class_name": "Custom>Decay", "config": described["config"]}  # as configs had it before
+    assert type(layers.Dense(1, kernel_regularizer=old).kernel_regularizer) is Decay
 
 
 def test_own_get_config_in_keras_style_works():
@@ -167,6 +171,17 @@ def test_plain_dicts_that_look_like_objects_stay_dicts_unless_they_are():
     assert issubclass(layers.Layer, Configurable)
 
 
+def test_attributes_of_ones_own_may_have_any_public_name():
+    class Net(layers.Layer):
+        family, registry, module, tables = "effnet", {}, 3, []
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.family, self.registry, self.base = "other", [], None
+
+    assert type(layers.deserialize(layers.serialize(Net()))) is Net
+
+
 def test_rooms_serialize_and_deserialize_what_is_theirs():
     made = [
         (lamina.layers, lamina.layers.Dense(3, "relu")),
@@ -183,3 +198,6 @@ def test_rooms_serialize_and_deserialize_what_is_theirs():
                 room.deserialize(bad)
         with pytest.raises(ValueError, match="Nothing"):
             room.deserialize({**data, "class_name": "Nothing"})
+        for bad in ([1], "units", {"__tuple__": [1]}, 3):
+            with pytest.raises(ValueError, match="must be a dict of arguments, not"):
+                room.deserialize({**data, "config": bad})

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
@@ -170,8 +171,8 @@ def test_losses_have_gradients_to_weights_and_inputs():
 
     for wrap in (lambda f: f, lamina.jit):
         value, grad = wrap(lamina.value_and_grad(total, kernel))()
-        np.testing.assert_allclose(value, expected(kernel.value), rtol=1e-5)
-        np.testing.assert_allclose(grad, jax.grad(expected)(kernel.value), rtol=1e-4)
+        assert_close(value, expected(kernel.value))
+        assert_close(grad, jax.grad(expected)(kernel.value), rtol=1e-4)
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
+from comparing import assert_close
 from lamina import ops
+from properties import examples
 
 XS = np.array([[1.0, 2.0], [0.5, -1.0], [3.0, 0.25]], "float32")
 
@@ -137,15 +139,15 @@ def test_a_loop_is_equal_to_pythons(loop, way):
     with jax.checking_leaks():
         ours = outcome(loop, way)
     for a, b in zip(ours, python_outcome(), strict=False):
-        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5), a, b)
+        jax.tree.map(lambda x, y: assert_close(x, y), a, b)
 
 
 def test_a_python_loop_is_equal_to_itself_compiled():
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), outcome(python_loop, "eager"), python_outcome()[:3])
+    jax.tree.map(lambda a, b: assert_close(a, b), outcome(python_loop, "eager"), python_outcome()[:3])
 
 
 @given(length=st.integers(0, 5), reverse=st.booleans(), unroll=st.integers(1, 3), compiled=st.booleans(), data=st.booleans())
-@settings(max_examples=12, deadline=None)
+@examples(12)
 def test_scan_has_the_results_of_jax_and_the_state_of_a_loop(length, reverse, unroll, compiled, data):
     total = lamina.Variable(np.float32(1.0))
     xs = {"a": jnp.arange(float(length)), "b": jnp.ones((length, 2))} if data else None
@@ -162,7 +164,7 @@ def test_scan_has_the_results_of_jax_and_the_state_of_a_loop(length, reverse, un
     (last, n), expected = jax.lax.scan(pure, (1.0, 0.0), xs, length, reverse, unroll)
     run = lambda: lamina.scan(step, 0.0, xs, length=length, reverse=reverse, unroll=unroll)  # noqa: E731
     carry, ys = (lamina.jit(run) if compiled else run)()
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), (carry, ys, total.value), (n, expected, last))
+    jax.tree.map(lambda a, b: assert_close(a, b, rtol=1e-6), (carry, ys, total.value), (n, expected, last))
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -238,7 +240,7 @@ def test_layers_are_built_inside_bodies_with_concrete_weights(wrap):
         with jax.checking_leaks():
             out = wrap(loop(kind, layer))()
         assert len(layer.weights) == 2 and not any(isinstance(w.value, jax.core.Tracer) for w in layer.weights)
-        np.testing.assert_allclose(out, np.asarray(layer(XS)).sum(), rtol=1e-5)
+        assert_close(out, np.asarray(layer(XS)).sum())
 
 
 # --- vmap ------------------------------------------------------------------------------------------------------------
@@ -255,7 +257,7 @@ def test_vmap_takes_axes_as_jax_does_and_keeps_state_that_lanes_share(wrap):
     arguments = (jnp.asarray(XS), jnp.asarray(XS.T), {"s": jnp.array([1.0, 2.0, 3.0])})
     expected = jax.vmap(lambda x, y, scale: x @ y * scale["s"], in_axes=(0, 1, {"s": 0}))(*arguments)
     out, counted = wrap(lamina.vmap(f, in_axes=(0, 1, {"s": 0}), out_axes=(0, None)))(*arguments)
-    np.testing.assert_allclose(out, expected, rtol=1e-6)
+    assert_close(out, expected, rtol=1e-6)
     assert float(counted) == float(count) == 1.0
     keyword = wrap(lambda x: lamina.vmap(lambda x, *, k: x + k)(x, k=x))(jnp.asarray(XS))
     np.testing.assert_array_equal(keyword, 2 * XS)
@@ -339,7 +341,7 @@ def test_remat_computes_again_instead_of_keeping():
     kept = jax.make_jaxpr(lambda x: jax.grad(lambda x: lamina.remat(f)(x))(x))(jnp.ones(4))
     assert "remat" in str(kept) or "checkpoint" in str(kept)
     plain, again = lamina.grad(f, w)(jnp.arange(4.0)), lamina.grad(lamina.remat(f), w)(jnp.arange(4.0))
-    np.testing.assert_allclose(plain, again, rtol=1e-6)
+    assert_close(plain, again, rtol=1e-6)
 
 
 def test_remat_takes_the_options_of_checkpoint_and_arguments_that_are_not_arrays():
@@ -347,8 +349,8 @@ def test_remat_takes_the_options_of_checkpoint_and_arguments_that_are_not_arrays
         return jnp.sum(x**power) * (2 if training else 1)
 
     x = jnp.arange(1.0, 3.0)
-    np.testing.assert_allclose(lamina.grad(lamina.remat(f, static_argnums=1))(x, 3), 3 * x**2, rtol=1e-6)
-    np.testing.assert_allclose(lamina.grad(lamina.remat(f, static_argnums=(1, 2)))(x, 3, True), 6 * x**2, rtol=1e-6)
+    assert_close(lamina.grad(lamina.remat(f, static_argnums=1))(x, 3), 3 * x**2, rtol=1e-6)
+    assert_close(lamina.grad(lamina.remat(f, static_argnums=(1, 2)))(x, 3, True), 6 * x**2, rtol=1e-6)
 
 
 def test_a_layer_inside_remat_takes_training():
@@ -403,7 +405,7 @@ def test_print_in_a_loop_prints_each_turn(capfd):
 def test_ops_have_the_same_control_flow():
     state = State()
     outs = ops.scan(lambda c, x: (c, state.step(x)), 0, jnp.asarray(XS))[1]
-    np.testing.assert_allclose(outs, python_loop(State(), jnp.asarray(XS))[1], rtol=1e-6)
+    assert_close(outs, python_loop(State(), jnp.asarray(XS))[1], rtol=1e-6)
     ops.fori_loop(0, 2, lambda i, v: v + state.step(jnp.ones(2)), 0.0)
     ops.while_loop(lambda i: i < 3, lambda i: (state.step(jnp.ones(2)), i + 1)[1:], (0,))
     lamina.jit(lambda x: ops.cond(x > 0, lambda: state.step(jnp.ones(2)), lambda: 0.0))(1.0)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers, ops
+from lamina.core.weights import layers_of
 
 X = np.arange(6, dtype="float32").reshape(2, 3) / 4
 
@@ -120,7 +122,7 @@ def test_any_layer_is_built_from_shapes_alone(shapes):
     layer = Two(name="two")
     with jax.checking_leaks():
         layer.build(*shapes)
-    assert layer.built and all(below.built for below in layer.flatten_layers())
+    assert layer.built and all(below.built for below in layers_of(layer))
     assert [w.path for w in layer.weights] == [
         f"two/{step}/{w}" for step in ("first", "second", "heads/x", "heads/y/0") for w in ("kernel", "bias")
     ]
@@ -206,7 +208,7 @@ def test_wherever_a_layer_is_first_called_its_weights_are_concrete_and_the_same(
                 "eval_shape": lambda: jax.eval_shape(run, x),
                 "scan": lambda: lamina.scan(lambda c, x: (c, run(x)), None, x[None]),
             }[where]()
-    assert model.built and all(below.built for below in model.flatten_layers())
+    assert model.built and all(below.built for below in layers_of(model))
     jax.tree.map(np.testing.assert_array_equal, model.get_weights(), expected.get_weights())
 
 
@@ -297,8 +299,8 @@ def test_inputs_may_be_anything_that_holds_numbers():
     layer = Affine(2)
     expected = np.asarray(layer(X))
     for inputs in (jnp.asarray(X), X.astype("float64"), X.astype("float16"), lamina.Variable(X)):
-        np.testing.assert_allclose(layer(inputs), expected, rtol=1e-5)
-        np.testing.assert_allclose(layer(inputs=inputs), expected, rtol=1e-5)
+        assert_close(layer(inputs), expected)
+        assert_close(layer(inputs=inputs), expected)
     seen = []
 
     class See(layers.Layer):
@@ -692,13 +694,13 @@ def test_freezing_reaches_all_below_moves_weights_and_keeps_their_order():
     assert [w.name for w in layer.non_trainable_weights] == ["moving_mean", "moving_variance"]
     for frozen in (layer.first, layer, layer.last[0]):
         frozen.trainable = False
-        assert all(not below.trainable for below in frozen.flatten_layers())
+        assert all(not below.trainable for below in layers_of(frozen))
         assert layer.weights == order
         assert [w for w in order if w in set(layer.trainable_weights)] == layer.trainable_weights
         assert len(layer.trainable_weights) + len(layer.non_trainable_weights) == 8
     assert layer.trainable_weights == []
     layer.trainable = True
-    assert len(layer.trainable_weights) == 6 and all(below.trainable for below in layer.flatten_layers())
+    assert len(layer.trainable_weights) == 6 and all(below.trainable for below in layers_of(layer))
     layer.first.kernel.trainable = False
     assert layer.first.kernel in set(layer.non_trainable_weights) and layer.first.trainable_weights == [layer.first.bias]
 
@@ -798,10 +800,10 @@ def test_the_pure_form_takes_raw_jax_and_changes_nothing():
     jax.tree.map(np.testing.assert_array_equal, [v.numpy() for v in layer.variables], before)
     assert len(new) == len(others) and [g.shape for g in grads] == [t.shape for t in trained]
     stateful, expected = lamina.value_and_grad(lambda: jnp.mean(layer(X, training=True) ** 2), layer.trainable_variables)()
-    np.testing.assert_allclose(value, stateful, rtol=1e-5)
+    assert_close(value, stateful)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), grads, expected)
     now = [v.numpy() for v in layer.non_trainable_variables]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), [np.asarray(n) for n in new], now)
+    jax.tree.map(lambda a, b: assert_close(a, b), [np.asarray(n) for n in new], now)
 
 
 def test_the_pure_form_refuses_what_does_not_fit():

@@ -75,12 +75,14 @@ def test_ten_thousand_eager_calls_leave_memory_level():
     assert_level(run, 10_000)
 
 
+@pytest.mark.slow
 def test_ten_thousand_compiled_calls_leave_memory_level():
     layer = Net()
     step = lamina.jit(lambda x: layer(x, training=True))
     assert_level(lambda: step(X), 10_000)
 
 
+@pytest.mark.slow
 def test_a_thousand_layers_built_and_dropped_leave_memory_level():
     def run():
         layer = layers.Dense(3, kernel_regularizer="l2")

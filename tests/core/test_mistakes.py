@@ -216,14 +216,11 @@ def test_weights_and_layers_made_once_in_call_are_no_mistake():
 # --- 4: layers replaced after build --------------------------------------------------------------------------------------
 
 
-def test_layers_replaced_after_training_began_ask_for_a_new_optimizer():
+def test_layers_replaced_after_training_began_are_trained():
     net = compiled(Net(name="net"))
     fit(net)
     net.dense = layers.Dense(1)
-    message = told(lambda: fit(net))
-    assert "net/dense/kernel" in message and "layers were put in, replaced or unfrozen" in message
-    assert "compile the model again, with a new optimizer" in message and f"called at {__file__}" in message
-    compiled(net)
+    net.dense.build((None, 3))
     before = net.get_weights()
     fit(net)
     assert len(before) == 2 and not np.array_equal(before[0], net.get_weights()[0])

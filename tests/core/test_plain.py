@@ -6,10 +6,11 @@ import operator
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.core.plain import decode, encode, refuse_code
+from properties import examples
 
 SIZES = st.one_of(st.none(), st.integers(-3, 3))
 VALUES = st.recursive(
@@ -26,7 +27,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_any_structure_comes_back_and_may_be_written_twice(value):
     text = json.dumps(encode(value))
     assert decode(json.loads(text)) == value and json.dumps(encode(json.loads(text))) == text

@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers, ops
 from lamina.core.graph import op, replay
+from properties import examples
 
 SIZES = {None: 3, "time": 4, "width": 5}
 
@@ -42,7 +43,7 @@ UNARY = {
     shape=st.tuples(st.sampled_from([None, 2, "time"]), st.sampled_from([None, 6, "width"]), st.integers(2, 4)),
     steps=st.lists(st.sampled_from([*BINARY, *UNARY]), min_size=1, max_size=4),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_a_recorded_computation_computes_what_the_same_code_computes_on_arrays(shape, steps):
     def run(x):
         for step in steps:

@@ -6,12 +6,14 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
-from lamina.core.naming import snake_case
+from lamina.core.tree import modules_of, snake_case
+from lamina.core.weights import layers_in, layers_of
+from properties import examples
 
 X = np.ones((2, 3), "float32")
 
@@ -75,7 +77,7 @@ def count(spec):
 
 
 @given(tree=TREES)
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_every_variable_of_any_tree_has_a_path_of_its_own_that_comes_again(tree):
     def run():
         lamina.clear_session()
@@ -85,7 +87,7 @@ def test_every_variable_of_any_tree_has_a_path_of_its_own_that_comes_again(tree)
     root, paths = run()
     assert len(paths) == len(set(paths)) == count(tree)
     assert all(path.startswith(f"{root.name}/") for path in paths)
-    modules = [module.path for module in root.modules()]
+    modules = [module.path for module in modules_of(root)]
     assert len(modules) == len(set(modules))
     assert run()[1] == paths
     names = [v.name for v in root.variables]
@@ -93,7 +95,7 @@ def test_every_variable_of_any_tree_has_a_path_of_its_own_that_comes_again(tree)
 
 
 @given(tree=TREES)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_paths_are_the_same_whether_or_not_one_has_looked_before(tree):
     lamina.clear_session()
     looked = make(tree, [])
@@ -111,7 +113,7 @@ def test_steps_are_attributes_indices_and_keys_or_explicit_names():
     root = Node(name="root")
     root.plain, root.named = Node(), Node(name="mine")
     root.steps, root.heads, root.deep = [Node(), Node(name="mine2")], {"x": Node(), 3: Node()}, [({"k": Node()},)]
-    for layer in root.sublayers():
+    for layer in layers_in(root):
         layer.w, layer.v = variable(), variable("explicit")
     assert [w.path for w in root.weights] == [
         f"root/{step}/{name}"
@@ -125,10 +127,10 @@ def test_two_sublayers_with_one_explicit_name_still_have_paths_of_their_own():
     root = Node(name="root")
     root.first, root.second = layers.Dense(1, name="dense"), layers.Dense(1, name="dense")
     root.both = [layers.Dense(1, name="dense")]
-    for layer in root.sublayers():
+    for layer in layers_in(root):
         layer.build((None, 3))
     paths = [w.path for w in root.weights]
-    assert len(set(paths)) == 6 and [layer.name for layer in root.sublayers()] == ["dense"] * 3
+    assert len(set(paths)) == 6 and [layer.name for layer in layers_in(root)] == ["dense"] * 3
 
 
 def test_an_explicit_name_that_another_attribute_has_leads_to_no_second_path():
@@ -184,8 +186,8 @@ def test_each_object_is_found_once_in_the_order_of_assignment():
     shared.w = variable()
     root.first, root.items, root.again, root.tuple = shared, [shared, extra], shared, (shared,)
     root.w = shared.w
-    assert root.sublayers() == [shared, extra] and root.weights == [shared.w]
-    assert root.flatten_layers() == [root, shared, extra]
+    assert layers_in(root) == [shared, extra] and root.weights == [shared.w]
+    assert layers_of(root) == [root, shared, extra]
 
 
 def test_sets_are_found_in_the_order_in_which_their_members_were_made():
@@ -193,7 +195,7 @@ def test_sets_are_found_in_the_order_in_which_their_members_were_made():
         members = [Node() for _ in range(20)]
         root = Node()
         root.members = {*members[::-1]}
-        assert root.sublayers() == members
+        assert layers_in(root) == members
 
 
 def test_what_is_assigned_appended_replaced_or_removed_is_what_is_found():
@@ -202,12 +204,12 @@ def test_what_is_assigned_appended_replaced_or_removed_is_what_is_found():
         layer.w = variable()
     root.items, root.single = [a], b
     root.items.append(c)
-    assert root.sublayers() == [a, c, b]
+    assert layers_in(root) == [a, c, b]
     assert [w.path for w in root.weights] == ["root/items/0/w", "root/items/1/w", "root/single/w"]
     root.items.remove(a)
     assert [w.path for w in root.weights] == ["root/items/0/w", "root/single/w"]
     root.single = None
-    assert root.sublayers() == [c]
+    assert layers_in(root) == [c]
     root.items.insert(0, b)
     assert [w.path for w in root.weights] == ["root/items/0/w", "root/items/1/w"] and root.weights == [b.w, c.w]
     del root.items
@@ -256,7 +258,7 @@ def test_a_layer_that_refers_back_to_what_holds_it_has_a_finite_path():
     child.owner = root
     root.child = child
     root.w, child.w = variable(), variable()
-    assert len({w.path for w in root.weights}) == 2 and root.flatten_layers() == [root, child]
+    assert len({w.path for w in root.weights}) == 2 and layers_of(root) == [root, child]
     itself = Node(name="itself")
     itself.me, itself.w = [itself], variable()
     assert [w.path for w in itself.weights] == ["itself/w"]

@@ -7,8 +7,8 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.core.calls import calls
-from lamina.core.frame import thread
+from lamina.core.context import context
+from lamina.core.weights import layers_of
 
 X = np.ones((2, 3), "float32")
 
@@ -64,12 +64,12 @@ def nest(depth, fail, **kwargs):
 def everything(layer):
     """All that can be seen of a layer, with values."""
     return {
-        "built": [below.built for below in layer.flatten_layers()],
+        "built": [below.built for below in layers_of(layer)],
         "weights": [(w.path, w.numpy().tolist()) for w in layer.variables if "sum/" not in w.path],
         "losses": [float(loss) for loss in layer.losses],
         "lists": [
             (len(b.steps), sorted(b.table), b.notes["a"], len(b.made), b.scale is None)
-            for b in layer.flatten_layers()
+            for b in layers_of(layer)
             if isinstance(b, Busy)
         ],
     }
@@ -94,11 +94,11 @@ def test_a_first_call_that_fails_leaves_the_layers_as_they_were(way, fail, depth
     with pytest.raises(Mine):
         WAYS[way](layer)
     assert everything(layer) == before
-    assert not thread.frames and not calls.stack and not calls.journal and thread.autocast is None
-    for below in layer.flatten_layers():
+    assert not context.frames and not context.calls and not context.journal and context.autocast is None
+    for below in layers_of(layer):
         below.fail = None
     assert layer(X, training=True).shape == (2, 3)
-    assert all(below.built for below in layer.flatten_layers() if isinstance(below, Busy))
+    assert all(below.built for below in layers_of(layer) if isinstance(below, Busy))
     assert float(layer.count) == 1
 
 
@@ -108,8 +108,8 @@ def test_a_later_call_that_fails_leaves_state_and_losses_of_the_last_that_did_no
     layer = nest(depth, None)
     layer(X, training=True)
     before = everything(layer)
-    inmost = layer.flatten_layers()[-1] if depth == 0 else next(
-        b for b in reversed(layer.flatten_layers()) if isinstance(b, Busy)
+    inmost = layers_of(layer)[-1] if depth == 0 else next(
+        b for b in reversed(layers_of(layer)) if isinstance(b, Busy)
     )  # fmt: skip
     inmost = inmost if isinstance(inmost, Busy) else layer
     inmost.fail = "call"
@@ -219,7 +219,7 @@ def test_an_interrupt_undoes_as_an_error_does(error):
     for call in (layer, lamina.jit(layer)):
         with pytest.raises(error):
             call(X)
-        assert not layer.built and layer.weights == [layer.count] and float(layer.count) == 0 and not thread.frames
+        assert not layer.built and layer.weights == [layer.count] and float(layer.count) == 0 and not context.frames
 
 
 def test_a_failed_step_in_a_model_leaves_optimizer_and_weights_as_they_were():

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
+from properties import examples
 
 MATRIX = np.array([[1.5, -2.0, 3.25], [0.5, 4.0, -1.0], [2.0, 0.25, 1.0]], "float32")
 BINARY = ["add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow"]
@@ -238,7 +239,7 @@ def test_a_variable_is_its_array_in_structures_that_jax_takes():
         max_size=8,
     )
 )
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_assignments_do_what_arithmetic_does(steps):
     v, expected = variable([0.0, 0.0]), np.zeros(2, "float32")
     for method, number, kind in steps:

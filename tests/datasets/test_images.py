@@ -46,8 +46,8 @@ def test_idx_files_hold_any_array(tmp_path, dtype):
 @pytest.mark.parametrize(
     "content, said",
     [
-        (b"\x93NUMPY", "no file of the IDX format"),
-        (b"", "no file of the IDX format"),
+        (b"\x93NUMPY", "not a file of the IDX format"),
+        (b"", "not a file of the IDX format"),
         (idx(digits(2)[0])[:-1], "an array of shape .2, 28, 28. does not take 1,567 bytes"),
         (gzip.compress(idx(digits(2)[0]))[:-20], "is damaged"),
     ],
@@ -124,10 +124,10 @@ def test_archives_that_are_not_the_dataset_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no train\.bin in .* the binary version of the dataset, not that for Python"):
         cifar100.load_data(path=path)
     archive(path, {"train.bin": bytes(3074), "test.bin": bytes(3073)})
-    with pytest.raises(ValueError, match=r"test\.bin in .* is damaged: 3,073 bytes are no records of 3074"):
+    with pytest.raises(ValueError, match=r"test\.bin in .* is damaged: 3,073 bytes are not whole records of 3074"):
         cifar100.load_data(path=path)
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(ValueError, match="no archive of the dataset, or damaged"):
+    with pytest.raises(ValueError, match="not an archive of the dataset, or damaged"):
         cifar100.load_data(path=path)
     with pytest.raises(ValueError, match="Did you mean 'fine'"):
         cifar100.load_data("finer", path)

@@ -10,11 +10,12 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.datasets import california_housing, imdb, mnist, reuters
 from lamina.datasets.npz import read_npz
+from properties import examples
 
 RNG = np.random.default_rng(0)
 COLUMNS = [
@@ -55,7 +56,7 @@ def files(tmp_path_factory):
     st.integers(0, 5),
     st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30)
 def test_texts_are_those_of_keras(files, module, num_words, skip_top, maxlen, start_char, oov_char, index_from, seed):
     name = module.__name__.split(".")[-1]
     arguments = dict(num_words=num_words, skip_top=skip_top, maxlen=maxlen, seed=seed)

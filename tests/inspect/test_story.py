@@ -253,4 +253,4 @@ def test_a_step_may_have_any_name():
 def test_an_empty_story_says_so():
     with lamina.watch() as story:
         pass
-    assert str(story) == "Nothing happened." and repr(story) == "<Story: nothing happened>"
+    assert str(story) == "Nothing happened." and repr(story) == "<Story nothing happened>"

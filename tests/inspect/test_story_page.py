@@ -52,7 +52,7 @@ def long_story(number=60_000):
     """A story of a day, with events of a microsecond."""
     story = Story(limit=number)
     task = Event("task", "fit", where=f"{__file__}:1, in main", start=100.0, seconds=86_400.0, thread="MainThread")
-    story.take(task)
+    story._take(task)
     step = 86_400.0 / number
     made = [layers.Layer(name=f"layer_{i}") for i in range(2000)]
     for i in range(1, number):
@@ -60,7 +60,7 @@ def long_story(number=60_000):
             "call", "Layer", made[i % 2000], reason="eager", given=f"float32({i % 7919},)", parent=task, thread="MainThread"
         )
         call.start, call.seconds = 100.0 + i * step, 1e-6 * (1 + i % 50)
-        story.take(call)
+        story._take(call)
     story.left_out = 1234
     return story
 

@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from comparing import assert_close
 from lamina import layers
+from properties import examples
 
 
 @given(
@@ -19,7 +21,7 @@ from lamina import layers
     dtype=st.sampled_from(["float32", "mixed_float16", "mixed_bfloat16"]),
     data=st.data(),
 )
-@settings(max_examples=8, deadline=None)
+@examples(8)
 def test_masked_softmax_is_that_of_keras(mask_shape, axis, kind, dtype, data):
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
     mask = data.draw(hnp.arrays("bool", mask_shape)).astype(kind)
@@ -51,8 +53,8 @@ def test_slopes_are_learned_for_each_place_that_is_not_shared(shared_axes):
     ours(x), theirs(x)
     alpha = np.random.default_rng(1).uniform(size=theirs.alpha.shape).astype("float32")
     ours.set_weights([alpha]), theirs.set_weights([alpha])
-    np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-6)
-    np.testing.assert_allclose(ours(x), np.where(x > 0, x, alpha * x), rtol=1e-6)
+    assert_close(ours(x), theirs(x), rtol=1e-6)
+    assert_close(ours(x), np.where(x > 0, x, alpha * x), rtol=1e-6)
 
 
 def test_arguments_that_cannot_be():

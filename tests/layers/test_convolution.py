@@ -3,13 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
+from properties import examples
 
-few = settings(max_examples=2, deadline=None, derandomize=True, database=None)
 CHANNELS = 4
 
 
@@ -52,7 +52,7 @@ def windows(draw, axes, *, causal=False):
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@few
+@examples(2)
 @given(data=st.data())
 def test_convolutions_are_those_of_keras(axes, data):
     arguments = data.draw(windows(axes, causal=axes == 1))
@@ -61,7 +61,7 @@ def test_convolutions_are_those_of_keras(axes, data):
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@few
+@examples(2)
 @given(data=st.data())
 def test_transposed_convolutions_are_those_of_keras(axes, data):
     arguments = data.draw(windows(axes))
@@ -72,7 +72,7 @@ def test_transposed_convolutions_are_those_of_keras(axes, data):
 
 
 @pytest.mark.parametrize("axes", [1, 2])
-@few
+@examples(2)
 @given(data=st.data())
 def test_depthwise_convolutions_are_those_of_keras(axes, data):
     arguments = {**data.draw(windows(axes)), "depth_multiplier": data.draw(st.integers(1, 2))}
@@ -80,7 +80,7 @@ def test_depthwise_convolutions_are_those_of_keras(axes, data):
 
 
 @pytest.mark.parametrize("axes", [1, 2])
-@few
+@examples(2)
 @given(data=st.data())
 def test_separable_convolutions_are_those_of_keras(axes, data):
     arguments = {**data.draw(windows(axes)), "depth_multiplier": data.draw(st.integers(1, 2)), "filters": 3}
@@ -89,7 +89,7 @@ def test_separable_convolutions_are_those_of_keras(axes, data):
 
 @pytest.mark.parametrize("kind", ["Max", "Average"])
 @pytest.mark.parametrize("axes", [1, 2, 3])
-@few
+@examples(2)
 @given(data=st.data())
 def test_poolings_are_those_of_keras(kind, axes, data):
     arguments = {

@@ -5,11 +5,13 @@ import json
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
+from comparing import assert_close
 from lamina import layers
+from properties import examples
 
 
 def data(seed=0, mean=3.0):
@@ -17,7 +19,7 @@ def data(seed=0, mean=3.0):
 
 
 @given(axis=st.sampled_from([-1, 1, (1, 2), (2, 1), None]), invert=st.booleans(), seed=st.integers(0, 99))
-@settings(max_examples=8, deadline=None)
+@examples(8)
 def test_adapted_numbers_are_those_of_keras(axis, invert, seed):
     ours, theirs = (k.Normalization(axis, invert=invert) for k in (layers, keras.layers))
     x, y = data(seed), data(seed + 1)
@@ -31,8 +33,8 @@ def test_batches_of_any_kind_and_size_are_as_the_whole():
     for batches in (x, [x[:20], x[20:]], pairs, iter(pairs), np.split(x, 4)):
         layer = layers.Normalization()
         layer.adapt(batches)
-        np.testing.assert_allclose(layer.adapt_mean, x.astype("float64").mean((0, 1)), rtol=1e-6)
-        np.testing.assert_allclose(layer.adapt_variance, x.astype("float64").var((0, 1)), rtol=1e-6)
+        assert_close(layer.adapt_mean, x.astype("float64").mean((0, 1)), rtol=1e-6)
+        assert_close(layer.adapt_variance, x.astype("float64").var((0, 1)), rtol=1e-6)
 
 
 def test_a_compiled_model_uses_what_the_layer_adapts_to_later():
@@ -41,9 +43,9 @@ def test_a_compiled_model_uses_what_the_layer_adapts_to_later():
     model = lamina.Model(inputs, layer(inputs))
     run = lamina.jit(lambda x: model(x))
     x = data()
-    np.testing.assert_allclose(run(x), x, rtol=1e-6)
+    assert_close(run(x), x, rtol=1e-6)
     layer.adapt(x)
-    np.testing.assert_allclose(np.std(run(x), axis=(0, 1)), 1, rtol=1e-5)
+    assert_close(np.std(run(x), axis=(0, 1)), 1)
 
 
 def test_given_numbers_pass_through_a_config_and_undo_each_other():
@@ -51,7 +53,7 @@ def test_given_numbers_pass_through_a_config_and_undo_each_other():
     forth, back = layers.Normalization(**numbers), layers.Normalization(**numbers, invert=True)
     again = layers.Normalization.from_config(json.loads(json.dumps(forth.get_config())))
     np.testing.assert_array_equal(again(data()), forth(data()))
-    np.testing.assert_allclose(back(forth(data())), data(), rtol=1e-5)
+    assert_close(back(forth(data())), data())
     assert not forth.weights
 
 

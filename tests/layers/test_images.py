@@ -4,11 +4,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
+from properties import examples
 
 sizes = st.integers(1, 3)
 
@@ -28,7 +29,7 @@ def assert_like_keras(ours, theirs, x, rtol=2e-5, **kwargs):
     assert ours(lamina.Input(x.shape[1:])).shape == (None, *expected.shape[1:])
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     kernel=st.tuples(sizes, sizes),
     strides=sizes,
@@ -45,7 +46,7 @@ def test_convolution_equals_keras(kernel, strides, dilation, groups, channels, p
     assert_like_keras(layers.Conv2D(4, kernel, **options), keras.layers.Conv2D(4, kernel, **options), x)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     name=st.sampled_from(["MaxPooling2D", "AveragePooling2D"]),
     size=st.tuples(sizes, sizes),

@@ -15,8 +15,8 @@ from lamina import layers
 ])  # fmt: skip
 def test_an_input_has_the_shape_dtype_and_name_of_keras(options):
     ours, theirs = lamina.Input(**options), keras.Input(**options)
-    assert (ours.shape, ours.dtype.name) == (theirs.shape, theirs.dtype) and ours.is_input
-    layer, reference = ours.node.function, keras.layers.InputLayer(**options)
+    assert (ours.shape, ours.dtype.name) == (theirs.shape, theirs.dtype) and ours._is_input
+    layer, reference = ours._node.function, keras.layers.InputLayer(**options)
     assert isinstance(layer, layers.InputLayer) and layer.built and layer.input is layer.output is ours
     assert ours.name == layer.name == options.get("name", "input_layer")
     for attribute in ("batch_shape", "dtype", "optional"):
@@ -27,7 +27,7 @@ def test_an_input_has_the_shape_dtype_and_name_of_keras(options):
 
 def test_results_of_calls_are_no_inputs():
     x = lamina.Input((3,))
-    assert not (x + 1).is_input and not layers.Dense(2)(x).is_input and lamina.SymbolicTensor((2,)).is_input
+    assert not (x + 1)._is_input and not layers.Dense(2)(x)._is_input and lamina.SymbolicTensor((2,))._is_input
 
 
 def test_an_input_is_of_the_dtype_of_weights():

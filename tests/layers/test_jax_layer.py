@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 
 
 def init(rng, inputs, training):
@@ -52,8 +53,8 @@ def test_outputs_and_state_are_those_of_keras():
     assert layers[0].built
     for _ in range(2):
         ours, theirs = (layer(X) for layer in layers)
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
-        np.testing.assert_allclose(ours, X @ w * 2, rtol=1e-5)
+        assert_close(ours, theirs)
+        assert_close(ours, X @ w * 2)
     for layer in layers:
         layer(X, training=True)
     assert [int(layer.state[1]["count"].value) for layer in layers] == [6, 6]
@@ -64,9 +65,9 @@ def test_compiled_is_as_eager():
     eager, compiled = (lamina.layers.JaxLayer(call, init, seed=1) for _ in range(2))
     run = lamina.jit(lambda x: compiled(x, training=True))
     for _ in range(2):
-        np.testing.assert_allclose(run(X), eager(X, training=True), rtol=1e-5)
+        assert_close(run(X), eager(X, training=True))
     for one, other in zip(compiled.variables, eager.variables, strict=True):
-        np.testing.assert_allclose(one.value, other.value, rtol=1e-5)
+        assert_close(one.value, other.value)
 
 
 def test_it_learns_in_a_model():

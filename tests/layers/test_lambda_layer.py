@@ -6,7 +6,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.core.calls import mask_of
+from lamina.core.masks import mask_of
 
 X = np.array([[1.0, 2.0], [3.0, 0.0]], "float32")
 

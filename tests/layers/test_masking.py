@@ -3,16 +3,17 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
-from lamina.core.calls import mask_of
+from lamina.core.masks import mask_of
+from properties import examples
 
 
 @given(value=st.sampled_from([0.0, -1.0, 2]), seed=st.integers(0, 99))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_steps_that_hold_the_value_only_are_left_out_as_in_keras(value, seed):
     x = np.random.default_rng(seed).choice([0.0, -1.0, 2.0], (3, 5, 2)).astype("float32")
     outputs, expected = layers.Masking(value)(x), keras.layers.Masking(value)(x)

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from layers.test_every_layer import CASES, NOT_IN_KERAS, arguments, assert_close, each, gradients, inputs, make
+from properties import examples
 
 # Values of arguments, by their names, for whatever layer takes them.
 VALUES = {
@@ -100,7 +101,7 @@ def choices(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CASES if name not in NOT_IN_KERAS and choices(name)])
 @given(data=st.data(), sizes=st.sampled_from([(1, 6), (3, 5)]), seed=st.integers(0, 99))
-@settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@examples(1)
 def test_any_options_are_those_of_keras(name, data, sizes, seed):
     changes = data.draw(st.fixed_dictionaries({}, optional=choices(name)))
     compare(name, each(jnp.asarray, inputs(name, *sizes, seed)), changes)

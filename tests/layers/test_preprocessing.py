@@ -6,12 +6,14 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
+from comparing import assert_close
 from lamina import layers
 from lamina.layers.fingerprint import combined, fingerprint, keyed
+from properties import examples
 
 TEXTS = np.array(["The cat sat, on the mat!", "the dog ran", "", "A  cat\tran. Ran?"])
 
@@ -21,7 +23,7 @@ TEXTS = np.array(["The cat sat, on the mat!", "the dog ran", "", "A  cat\tran. R
     mode=st.sampled_from(["int", "one_hot", "multi_hot", "count"]),
     boundaries=st.lists(st.integers(-4, 4), min_size=1, unique=True).map(sorted),
 )
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_discretization_is_that_of_keras(x, mode, boundaries):
     x, edges = np.array([x], "float32"), [float(b) for b in boundaries]
     ours = layers.Discretization(edges, output_mode=mode)(x)
@@ -40,7 +42,7 @@ def test_bins_of_batches_hold_about_equal_shares():
     x=st.lists(st.integers(0, 5), min_size=1, max_size=6).map(lambda row: [row, row[::-1]]),
     mode=st.sampled_from(["one_hot", "multi_hot", "count"]),
 )
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_category_encoding_is_that_of_keras(x, mode):
     x = np.array(x)
     np.testing.assert_array_equal(layers.CategoryEncoding(6, mode)(x), keras.layers.CategoryEncoding(6, mode)(x))
@@ -53,7 +55,7 @@ def test_category_encoding_is_that_of_keras(x, mode):
 def test_rescaling_is_that_of_keras_and_trains_in_a_model():
     x = np.arange(12, dtype="uint8").reshape(4, 3)
     for scale, offset in ((1 / 255, 0.0), ([1.0, 2.0, 3.0], -1)):
-        np.testing.assert_allclose(layers.Rescaling(scale, offset)(x), keras.layers.Rescaling(scale, offset)(x), rtol=1e-6)
+        assert_close(layers.Rescaling(scale, offset)(x), keras.layers.Rescaling(scale, offset)(x), rtol=1e-6)
     model = lamina.Sequential([layers.Rescaling(0.1), layers.Dense(1)])
     model.compile("sgd", "mse")
     assert model.fit(x, np.ones((4, 1)), epochs=2, verbose=0).history["loss"][1] > 0
@@ -75,6 +77,17 @@ def test_vocabularies_are_cut_and_read_from_files(tmp_path):
     assert layer.get_vocabulary() == [-1, 5, 3]
     (tmp_path / "words.txt").write_text("sun\nmoon\n")
     assert layers.StringLookup(vocabulary=tmp_path / "words.txt").get_vocabulary(False) == ["sun", "moon"]
+
+
+@pytest.mark.parametrize("kind", [layers.StringLookup, layers.IntegerLookup, layers.TextVectorization])
+def test_a_file_that_a_config_names_is_not_opened(kind, tmp_path):
+    (tmp_path / "words.txt").write_text("1\n2\n")
+    layer = kind(vocabulary=str(tmp_path / "words.txt"))
+    config = layers.serialize(layer)
+    assert layers.deserialize(config).get_vocabulary() == layer.get_vocabulary()
+    config["config"]["vocabulary"] = str(tmp_path / "words.txt")
+    with pytest.raises(ValueError, match="is not opened"):
+        layers.deserialize(config)
 
 
 def test_vectors_of_words():

@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
+from comparing import assert_close
+from properties import examples
 
 pytestmark = pytest.mark.loaders
 
@@ -22,7 +24,7 @@ def same(name, x, adapt=None, /, **kwargs):
             assert ours.get_vocabulary() == [str(w) if isinstance(w, str) else int(w) for w in theirs.get_vocabulary()]
     a, b = np.asarray(ours(x)), np.asarray(theirs(x))
     assert a.shape == b.shape
-    np.testing.assert_allclose(a, b, rtol=1e-5)
+    assert_close(a, b)
 
 
 @pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count"])
@@ -68,7 +70,7 @@ def test_texts(mode):
 
 
 @given(size=st.integers(1, 300), bins=st.integers(2, 9), epsilon=st.sampled_from([0.01, 0.1]), seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_discretization_adapts_as_in_keras(size, bins, epsilon, seed):
     x = np.random.default_rng(seed).normal(size=(size, 1)).astype("float32")
     ours, theirs = (k.Discretization(num_bins=bins, epsilon=epsilon) for k in (lamina.layers, keras.layers))

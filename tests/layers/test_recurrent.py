@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
 from lamina.core.masks import mask_of, with_mask
+from properties import examples
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 MASK = np.array([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1], [1, 0, 1, 0, 0]], "bool")  # trailing, leading, and holes
@@ -67,7 +68,7 @@ def outputs_and_gradients(layer, x, states, mask):
     zero=st.booleans(),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=7, deadline=None)
+@examples(7)
 def test_outputs_states_and_gradients_are_those_of_keras(kind, sizes, options, unroll, masked, zero, seed):
     batch, time, features, units = sizes
     random = np.random.default_rng(seed)
@@ -95,7 +96,7 @@ def test_dropout_is_that_of_keras_for_the_same_draws(kind, rates):
     drawn.build(x.shape)
     alike(ours, theirs, x.shape)
     names = ("_dropout_mask", "_recurrent_dropout_mask")
-    for name, keep in zip(names, drawn.cell.draw_keep(3), strict=True):
+    for name, keep in zip(names, drawn.cell._draw_keep(3), strict=True):
         if keep is not None:
             setattr(theirs.cell, name, keep[0] if len(keep) == 1 else list(keep))
     first = ours(x, training=True)

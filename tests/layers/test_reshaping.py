@@ -3,15 +3,16 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
+from properties import examples
 
 
 @given(sizes=st.lists(st.integers(1, 4), max_size=4), data=st.data())
-@settings(max_examples=12, deadline=None)
+@examples(12)
 def test_reshaping_keeps_the_order_of_a_sample(sizes, data):
     x = np.arange(3 * np.prod(sizes, dtype=int)).reshape(3, *sizes)
     target = data.draw(st.permutations(sizes))

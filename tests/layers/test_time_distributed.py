@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers
-from lamina.core.calls import mask_of, with_mask
+from lamina.core.masks import mask_of, with_mask
 
 X = np.random.default_rng(0).normal(size=(3, 5, 4)).astype("float32")
 MASK = jnp.asarray(np.random.default_rng(1).random((3, 5)) < 0.6)
@@ -70,8 +71,8 @@ def test_losses_and_regularizers_of_the_layer_are_counted_once():
     layer = layers.TimeDistributed(layers.Dense(2, kernel_regularizer="l2", activity_regularizer="l2"))
     outputs = layer(X)
     activity, kernel = layer.losses
-    np.testing.assert_allclose(activity, 0.01 * np.sum(outputs**2) / 15, rtol=1e-5)
-    np.testing.assert_allclose(kernel, 0.01 * np.sum(layer.layer.kernel.numpy() ** 2), rtol=1e-5)
+    assert_close(activity, 0.01 * np.sum(outputs**2) / 15)
+    assert_close(kernel, 0.01 * np.sum(layer.layer.kernel.numpy() ** 2))
 
 
 def test_dropout_differs_from_step_to_step():
@@ -100,7 +101,7 @@ def test_a_wrapper_owns_its_layer():
     assert [weight.path for weight in layer.weights] == ["twice/layer/kernel", "twice/layer/bias"]
     again = Twice.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
-    np.testing.assert_allclose(layer(X), layer.layer(layer.layer(X)), rtol=1e-6)
+    assert_close(layer(X), layer.layer(layer.layer(X)), rtol=1e-6)
 
 
 def test_sequences_of_sequences_are_read_as_far_as_their_masks_say():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers, ops
 from lamina.models import clone_model
 
@@ -59,7 +60,7 @@ def test_a_clone_has_the_same_architecture_and_weights_of_its_own(make):
     assert not set(map(id, clone.weights)) & set(map(id, model.weights))
     assert not np.allclose(clone.get_weights()[0], model.get_weights()[0])
     clone.set_weights(model.get_weights())
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), clone(X), expected)
+    jax.tree.map(lambda a, b: assert_close(a, b, rtol=1e-6), clone(X), expected)
 
 
 def test_layers_may_be_cloned_by_a_function_which_may_keep_them():
@@ -80,7 +81,7 @@ def test_calls_may_be_made_by_a_function():
     model = functional()
     clone = clone_model(model, clone_function=lambda layer: layer, call_function=with_dropout)
     assert sum(isinstance(layer, layers.Dropout) for layer in clone.layers) == 3
-    np.testing.assert_allclose(clone(X)["out"], model(X)["out"], rtol=1e-6)
+    assert_close(clone(X)["out"], model(X)["out"], rtol=1e-6)
 
 
 def test_models_inside_are_cloned_as_one_layer_or_recursively():
@@ -107,7 +108,7 @@ def test_a_clone_may_start_from_given_tensors():
         assert clone.inputs[0] is doubled
         clone.set_weights(model.get_weights())
         whole = lamina.Model(y, clone.output)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), whole(X), model(2 * X))
+        jax.tree.map(lambda a, b: assert_close(a, b), whole(X), model(2 * X))
 
 
 def test_added_losses_and_metrics_go_with_it():
@@ -120,7 +121,7 @@ def test_added_losses_and_metrics_go_with_it():
     clone = clone_model(model)
     clone.set_weights(model.get_weights())
     model(X), clone(X)
-    np.testing.assert_allclose(clone.losses, model.losses, rtol=1e-6)
+    assert_close(clone.losses, model.losses, rtol=1e-6)
     assert [m.name for m in clone.metrics] == [m.name for m in model.metrics] and "most" in [m.name for m in clone.metrics]
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers, ops
 
 
@@ -42,10 +43,10 @@ def test_a_training_run_equals_that_of_keras(optimizer):
         model.compile(make(library), library.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
         histories.append(model.fit(x, y, batch_size=24, epochs=5, shuffle=False, verbose=0).history)
     for name in ("loss", "accuracy"):
-        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-3)
+        assert_close(histories[0][name], histories[1][name], rtol=1e-3)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-2, atol=2e-4)
-    np.testing.assert_allclose(ours.evaluate(x, y, verbose=0), theirs.evaluate(x, y, verbose=0), rtol=1e-3)
+    assert_close(ours.evaluate(x, y, verbose=0), theirs.evaluate(x, y, verbose=0), rtol=1e-3)
     np.testing.assert_allclose(ours.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-2, atol=1e-3)
 
 
@@ -84,7 +85,7 @@ def test_metrics_equal_keras_over_batches(name):
         values = (y_pred,) if name == "Mean" else (y_true, y_pred)
         ours.update_state(*values, sample_weight=weights)
         theirs.update_state(*values, sample_weight=weights[:, None] if name == "Mean" else weights)
-    np.testing.assert_allclose(ours.result(), theirs.result(), rtol=1e-5)
+    assert_close(ours.result(), theirs.result())
     ours.reset_state()
     assert float(ours.result()) == 0.0
 
@@ -106,8 +107,8 @@ def test_the_three_ways_make_the_same_model():
     written(x), sequential(x)
     for model in (sequential, written):
         model.set_weights(functional.get_weights())
-        np.testing.assert_allclose(model(x), functional(x), rtol=1e-6)
-        np.testing.assert_allclose(model.predict(x, batch_size=2, verbose=0), functional(x), rtol=1e-6)
+        assert_close(model(x), functional(x), rtol=1e-6)
+        assert_close(model.predict(x, batch_size=2, verbose=0), functional(x), rtol=1e-6)
 
 
 def test_a_functional_model_takes_inputs_by_position_and_by_name_and_gives_nested_outputs():
@@ -130,7 +131,7 @@ def test_a_model_in_a_model_shares_its_weights_and_its_graph_can_be_cut():
     part = lamina.Model(inputs, hidden)
     outer = lamina.Sequential([whole])
     x = np.ones((2, 3), "float32")
-    np.testing.assert_allclose(outer(x), whole(x))
+    assert_close(outer(x), whole(x))
     assert outer.weights == whole.weights and part.weights == whole.weights[:2]
     assert part(x).shape == (2, 4)
     with pytest.raises(ValueError, match="not among the inputs"):
@@ -173,7 +174,7 @@ def test_regularisation_is_part_of_the_loss():
     model.compile(lamina.optimizers.SGD(0.1), "mse")
     model(x)
     model.layers[0].kernel.assign([[1.0], [-1.0]])
-    np.testing.assert_allclose(model.evaluate(x, y, verbose=0), 2.0, rtol=1e-6)
+    assert_close(model.evaluate(x, y, verbose=0), 2.0, rtol=1e-6)
 
 
 def test_a_constraint_holds_after_each_update():
@@ -242,11 +243,11 @@ def test_an_optimizer_refuses_gradients_that_do_not_fit():
         optimizer.apply([np.ones(2, "float32")], [a, b])
     with pytest.raises(ValueError, match=r"float32\(3,\)"):
         optimizer.apply([np.ones(3, "float32")], [a])
+    np.testing.assert_array_equal(a.numpy(), 1.0)
     optimizer.apply([np.ones(2, "float32")], [a])
-    with pytest.raises(ValueError, match="others"):
-        optimizer.apply([np.ones(3, "float32")], [b])
+    optimizer.apply([np.ones(3, "float32")], [b])
     np.testing.assert_allclose(a.numpy(), 0.9)
-    np.testing.assert_array_equal(b.numpy(), 1.0)
+    np.testing.assert_allclose(b.numpy(), 0.9)
     with pytest.raises(ValueError, match="learning_rate"):
         lamina.optimizers.Adam(-1.0)
 

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
+from properties import examples
 
 
 def inputs(shape, seed=0):
@@ -20,7 +21,7 @@ def close(actual, desired, tolerance):
 
 
 @given(dtype=st.sampled_from(["float32", "float16", "bfloat16", "int32"]), approximate=st.booleans(), seed=st.integers(0, 99))
-@settings(max_examples=8, deadline=None)
+@examples(8)
 def test_it_is_that_of_keras_and_half_precision_is_computed_in_float32(dtype, approximate, seed):
     x = jnp.asarray(inputs(50, seed), dtype)
     actual, desired = lamina.ops.gelu(x, approximate), keras.ops.gelu(x, approximate)

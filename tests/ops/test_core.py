@@ -94,5 +94,5 @@ def test_conversions():
 def test_bad_input_is_refused_with_a_sentence():
     with pytest.raises(ValueError, match="not 'sum'"):
         ops.scatter_update(ROW, [[0]], [1.0], reduction="sum")
-    with pytest.raises(ValueError, match="there are 2 parts, but axis 0"):
+    with pytest.raises(ValueError, match="unstack was given num=2, but axis 0"):
         ops.unstack(ROW, num=2)

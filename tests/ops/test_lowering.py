@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.ops import lowering
+from lamina.ops.kernels import convolution
 from ops.cases import real
+from properties import examples
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +20,12 @@ def on_the_cpu():
         yield
 
 
-few = settings(max_examples=9, deadline=None, derandomize=True, database=None)
 LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
+
+
+def ours(x, kernel, strides, padding, dilation, groups=1, spread=None):
+    padding = padding if isinstance(padding, str) else tuple(padding)
+    return convolution(x, kernel, strides=strides, padding=padding, dilation=dilation, groups=groups, spread=spread)
 
 
 def direct(x, kernel, strides, padding, dilation, groups=1, spread=None):
@@ -46,7 +51,7 @@ def derivatives(function):
     return jax.jit(run)
 
 
-@few
+@examples(9)
 @given(
     axes=st.integers(1, 3),
     channels=st.sampled_from(
@@ -64,9 +69,9 @@ def test_numbers_and_derivatives_are_those_of_the_plain_convolution(axes, channe
     pads = [(1, 2), (-1, 1), (0, 3)][:axes] if padding == "explicit" else padding
     x, kernel = real(2, *sizes, count), real(*kernel_size, count // groups, filters)
     arguments = (strides, pads, dilation, groups, spread)
-    ours = derivatives(lambda x, kernel: lowering.convolve(x, kernel, *arguments))(x, kernel)
-    theirs = derivatives(lambda x, kernel: direct(x, kernel, *arguments))(x, kernel)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+    actual = derivatives(lambda x, kernel: ours(x, kernel, *arguments))(x, kernel)
+    desired = derivatives(lambda x, kernel: direct(x, kernel, *arguments))(x, kernel)
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(desired), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3)
 
 
@@ -82,7 +87,7 @@ def test_each_dtype_is_as_exact_as_the_plain_convolution(dtype, channels):
             return y, *back(jnp.ones_like(y))
 
         exact = gradients(lambda x, kernel, *rest: direct(x.astype(float), kernel.astype(float), *rest))
-        for a, b in zip(gradients(lowering.convolve), exact, strict=True):
+        for a, b in zip(gradients(ours), exact, strict=True):
             assert b.dtype == a.dtype or dtype in ("float16", "bfloat16")
             np.testing.assert_allclose(np.float64(a), np.float64(b), rtol=2 * rounding, atol=40 * float(jnp.finfo(b.dtype).eps))
 
@@ -93,7 +98,7 @@ def test_in_a_loop_all_convolutions_have_the_order_of_axes_that_is_fast(axes, st
 
     def step(_, weights):
         def loss(x, kernel):
-            return jnp.sum(jnp.sin(lowering.convolve(x, kernel, (strides,) * axes, "SAME", (1,) * axes)))
+            return jnp.sum(jnp.sin(ours(x, kernel, (strides,) * axes, "SAME", (1,) * axes)))
 
         return jax.tree.map(jnp.subtract, weights, jax.grad(loss, (0, 1))(*weights))
 
@@ -102,11 +107,22 @@ def test_in_a_loop_all_convolutions_have_the_order_of_axes_that_is_fast(axes, st
     assert len(orders) >= 3 and set(orders) == {"b01f_01io->b01f"}
 
 
+def test_it_is_so_where_a_convolution_is_transposed_as_the_linear_function_that_it_is():
+    """As in the gradient of a recurrent layer, whose tangents are convolved with the kernel as it is."""
+    x, kernel = real(2, 6, 6, 20), real(3, 3, 20, 20)
+
+    def back(_, g):
+        return jax.linear_transpose(lambda x: ours(x, kernel, (1, 1), "SAME", (1, 1)), g)(g)[0]
+
+    program = jax.jit(lambda n, g: jax.lax.fori_loop(0, n, back, g)).lower(2, x).compile().as_text()
+    assert re.findall(r"convolution\(.*dim_labels=([^,\s]+)", program) == ["b01f_01io->b01f"]
+
+
 def test_the_gradient_for_inputs_that_nobody_asks_for_is_not_computed():
     x, kernel = real(4, 8, 8, 20), real(3, 3, 20, 24)
 
     def loss(kernel):
-        return jnp.sum(jnp.sin(lowering.convolve(x, kernel, (1, 1), "SAME", (1, 1))))
+        return jnp.sum(jnp.sin(ours(x, kernel, (1, 1), "SAME", (1, 1))))
 
     program = jax.jit(jax.grad(loss)).lower(kernel).compile().as_text()
     assert len(re.findall(r"= \S+ convolution\(", program)) == 2

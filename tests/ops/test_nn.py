@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from comparing import assert_close
 from lamina import ops
 from lamina.core.symbolic import SymbolicTensor
 from ops.cases import probabilities, real
+from properties import examples
 
-few = hypothesis.settings(max_examples=5, deadline=None, derandomize=True, database=None)
 IMAGES = real(2, 6, 6, 4)
 
 
-@few
+@examples(5)
 @hypothesis.given(length=st.integers(1, 9), data=st.data())
 def test_adaptive_pooling_takes_the_windows_of_its_definition(length, data):
     size = data.draw(st.integers(1, length))
@@ -50,13 +51,13 @@ def test_images_of_unknown_size(function, arguments, shape):
     assert function(SymbolicTensor((None, None, None, 4)), *arguments).shape == shape
 
 
-@few
+@examples(5)
 @hypothesis.given(classes=st.integers(1, 6), axis=st.sampled_from([0, 1, -1]))
 def test_sparsemax_is_the_nearest_distribution(classes, axis):
     """The nearest one is max(x − τ, 0) for some τ, and there is one τ only that gives the sum 1."""
     x = real(3, classes, 2)
     p = np.moveaxis(np.asarray(ops.sparsemax(x, axis)), axis, -1)
-    np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-5)
+    assert_close(p.sum(-1), 1)
     for row, logits in zip(p.reshape(-1, p.shape[-1]), np.moveaxis(x, axis, -1).reshape(-1, p.shape[-1]), strict=True):
         tau = (logits - row)[row > 0]
         assert np.ptp(tau) < 1e-5 and (row >= 0).all() and (logits[row == 0] <= tau[0] + 1e-5).all()
@@ -86,7 +87,7 @@ def test_losses_of_certain_outputs_are_finite_and_have_finite_gradients():
 
 def test_attention_over_one_place_is_its_value():
     value = real(1, 1, 2, 4)
-    np.testing.assert_allclose(ops.dot_product_attention(real(1, 3, 2, 4), real(1, 1, 2, 4), value)[0, 2], value[0, 0], rtol=1e-6)
+    assert_close(ops.dot_product_attention(real(1, 3, 2, 4), real(1, 1, 2, 4), value)[0, 2], value[0, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +120,9 @@ def test_the_beam_search_finds_labels_that_no_single_path_makes_likeliest():
     assert ops.ctc_decode(np.log(p), np.array([2]))[0].tolist() == [[[-1, -1]]]
     labels, score = ops.ctc_decode(np.log(p), np.array([2]), "beam_search", beam_width=4)
     assert labels.tolist() == [[[1, -1]]]
-    np.testing.assert_allclose(np.exp(score), 0.64, rtol=1e-5)
+    assert_close(np.exp(score), 0.64)
 
 
 def test_the_probabilities_of_all_labels_add_up_to_one():
     score = ops.ctc_decode(np.log(probabilities(1, 4, 3)), np.array([4]), "beam_search", beam_width=80, top_paths=80)[1]
-    np.testing.assert_allclose(np.exp(score).sum(), 1, rtol=1e-4)
+    assert_close(np.exp(score).sum(), 1, rtol=1e-4)

@@ -56,9 +56,9 @@ def lamina_run(optimizer, grads, weights=None):
     return [optimizer.apply(step, weights) or [weight.numpy() for weight in weights] for step in grads]
 
 
-def looped_run(optimizer, grads):
+def looped_run(optimizer, grads, weights=None):
     """Returns the variables' values after each step of one compiled loop."""
-    weights = variables()
+    weights = weights or variables()
     stacks = [None if column[0] is None else jnp.stack(column) for column in zip(*grads, strict=True)]
 
     @lamina.jit

@@ -5,12 +5,13 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
 import optimizers.runs as runs
 from optimizers.test_numbers import FORMULAS, OPTIONS
+from properties import examples
 
 CLASSES = sorted({name for name, _ in FORMULAS.values()})
 NOT_NEGATIVE = [-0.1, "much", None, float("nan"), float("inf"), True]
@@ -104,7 +105,7 @@ def compare(name, data):
 
 
 @given(name=st.sampled_from(CLASSES), data=st.data())
-@settings(max_examples=1, deadline=None, phases=[Phase.generate])
+@examples(2)
 def test_whatever_the_arguments_the_numbers_are_those_of_keras(name, data):
     compare(name, data)
 
@@ -112,7 +113,7 @@ def test_whatever_the_arguments_the_numbers_are_those_of_keras(name, data):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSES)
 @given(data=st.data())
-@settings(max_examples=4, deadline=None)
+@examples(4)
 def test_whatever_its_arguments_the_numbers_of_each_are_those_of_keras(name, data):
     compare(name, data)
 

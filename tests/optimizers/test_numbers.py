@@ -150,11 +150,11 @@ def test_a_variable_without_a_gradient_stays_as_it_is(missing, accumulation):
 
 
 @pytest.mark.parametrize("case", [case for case in FORMULAS if getattr(lamina.optimizers, FORMULAS[case][0])().elementwise])
-def test_packing_changes_where_state_lies_and_not_what_it_is(case, monkeypatch):
+def test_updating_small_arrays_as_one_changes_no_number(case, monkeypatch):
     name, arguments = FORMULAS[case]
     found = []
     for limit in (10**6, 12, -1):
-        monkeypatch.setattr(base, "_SMALL", limit)
+        monkeypatch.setattr(base, "MOST", limit)
         weights = runs.variables()
         optimizer = getattr(lamina.optimizers, name)(**arguments)
         optimizer.exclude_from_weight_decay([weights[0]])

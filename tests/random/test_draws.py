@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import lamina
+from comparing import assert_close
 from lamina import layers, random
+from properties import examples
 
 N = 40_000
 # name: the draw, and the mean and standard deviation that theory gives
@@ -58,14 +60,14 @@ def test_categorical_draws_have_the_probabilities_of_each_row():
 def test_dropout_scales_what_it_keeps_and_drops_along_the_noise_shape():
     x = np.random.default_rng(0).uniform(1, 2, (50, 8, 4)).astype("float32")
     out = np.asarray(random.dropout(x, 0.25, seed=1))
-    np.testing.assert_allclose(out[out != 0], x[out != 0] / 0.75, rtol=1e-6)
+    assert_close(out[out != 0], x[out != 0] / 0.75, rtol=1e-6)
     together = np.asarray(random.dropout(x, 0.25, noise_shape=(None, 1, None), seed=1)) != 0
     assert (together == together[:, :1]).all() and 0.6 < together.mean() < 0.9
     assert random.dropout(x, 0.0, seed=1).tolist() == x.tolist()
 
 
 @given(seed=st.integers(0, 2**32 - 1), axis=st.integers(-2, 1))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_shuffle_permutes_slices(seed, axis):
     x = np.arange(12).reshape(4, 3)
     out = np.asarray(random.shuffle(x, axis, seed=seed))
@@ -151,7 +153,7 @@ def test_what_is_no_seed_is_refused_and_nothing_changes(seed):
 
 
 @given(st.lists(st.sampled_from(["normal", "uniform", "randint", "bernoulli"]), min_size=1, max_size=4))
-@settings(max_examples=3, deadline=None)
+@examples(3)
 def test_draws_are_the_same_eagerly_compiled_looped_and_under_gradients(names):
     arguments = {"normal": (), "uniform": (), "randint": (0, 100), "bernoulli": ()}
 
@@ -175,7 +177,7 @@ def test_draws_are_the_same_eagerly_compiled_looped_and_under_gradients(names):
         lamina.jit(lambda: lamina.scan(lambda c, _: (c, draw(g[3])), None, length=3)[1])(),
         lamina.value_and_grad(lambda x: (x, three(g[4])), has_aux=True)(1.0)[0][1],
     ):
-        np.testing.assert_allclose(other, expected, rtol=1e-6)
+        assert_close(other, expected, rtol=1e-6)
     assert {tuple(one.state.numpy().tolist()) for one in g} == {(9, 3 * len(names))}
 
 

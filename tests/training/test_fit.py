@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers, ops
 
 
@@ -62,7 +63,7 @@ def test_weights_of_classes_and_of_samples_are_multiplied():
     a.fit(x, y, sample_weight=weights, class_weight={1: 3.0}, shuffle=False, verbose=0)
     b.fit(x, y, sample_weight=np.where(y == 1, 3 * weights, weights), shuffle=False, verbose=0)
     for one, other in zip(a.get_weights(), b.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+        assert_close(one, other, rtol=1e-6)
 
 
 def test_validation_data_may_be_weighted_and_have_batches_of_their_own():
@@ -89,7 +90,7 @@ def test_evaluation_equals_that_of_keras(weighted):
     results = [model.evaluate(x, y, batch_size=16, verbose=0, return_dict=True, **options) for model in (ours, theirs)]
     assert list(results[0]) == ["loss", "accuracy"]
     for name, value in results[1].items():
-        np.testing.assert_allclose(results[0][name], value, rtol=1e-4)
+        assert_close(results[0][name], value, rtol=1e-4)
     np.testing.assert_allclose(ours.predict(x, batch_size=16, verbose=0), theirs.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
 
 
@@ -185,7 +186,7 @@ def test_outputs_in_a_dict_go_by_their_keys_and_one_loss_serves_all():
     model.compile("sgd", "mse", metrics=["mae"])
     logs = model.fit(x, {"a": x[:, :1], "b": x[:, 1:2]}, verbose=0).history
     assert set(logs) == {"loss", "a_loss", "b_loss", "a_mae", "b_mae"}
-    np.testing.assert_allclose(logs["loss"][0], logs["a_loss"][0] + logs["b_loss"][0], rtol=1e-5)
+    assert_close(logs["loss"][0], logs["a_loss"][0] + logs["b_loss"][0])
 
 
 def test_weights_of_samples_may_differ_between_outputs():
@@ -243,8 +244,8 @@ def test_losses_and_metrics_of_layers_are_in_the_logs():
     model = lamina.Sequential([Adding(), layers.Dense(1, **kernel)])
     model.compile(lamina.optimizers.SGD(0.0), "mse")
     logs = model.fit(x, x[:, :1], verbose=0).history
-    np.testing.assert_allclose(logs["loss"][0], np.mean(x[:, 0] ** 2) + 0.01 * np.sum(x**2), rtol=1e-5)
-    np.testing.assert_allclose(logs["most"][0], x.max(), rtol=1e-6)
+    assert_close(logs["loss"][0], np.mean(x[:, 0] ** 2) + 0.01 * np.sum(x**2))
+    assert_close(logs["most"][0], x.max(), rtol=1e-6)
 
 
 def test_masked_positions_count_neither_in_the_loss_nor_in_metrics():
@@ -256,9 +257,9 @@ def test_masked_positions_count_neither_in_the_loss_nor_in_metrics():
         model = library.Sequential([library.Input((3, 1)), *parts])
         model.compile("sgd", "mse", weighted_metrics=["mae"])
         results.append(model.evaluate(x, y, verbose=0, return_dict=True))
-    np.testing.assert_allclose(results[0]["loss"], results[1]["loss"], rtol=1e-6)
-    np.testing.assert_allclose(results[0]["loss"], (0 + 1 + 4) / 3, rtol=1e-6)
-    np.testing.assert_allclose(results[0]["mae"], 1.0, rtol=1e-6)
+    assert_close(results[0]["loss"], results[1]["loss"], rtol=1e-6)
+    assert_close(results[0]["loss"], (0 + 1 + 4) / 3, rtol=1e-6)
+    assert_close(results[0]["mae"], 1.0, rtol=1e-6)
 
 
 def test_compute_loss_and_compute_metrics_may_be_overridden():
@@ -295,10 +296,10 @@ def test_batch_methods_give_the_numbers_of_keras():
         a, b = (model.train_on_batch(x, y, **options) for model in (ours, theirs))
         assert a == pytest.approx({name: float(value) for name, value in b.items()}, rel=1e-4)
     ours.reset_metrics(), theirs.reset_metrics()
-    np.testing.assert_allclose(ours.test_on_batch(x, y), theirs.test_on_batch(x, y), rtol=1e-4)
+    assert_close(ours.test_on_batch(x, y), theirs.test_on_batch(x, y), rtol=1e-4)
     np.testing.assert_allclose(ours.predict_on_batch(x), theirs.predict_on_batch(x), rtol=1e-4, atol=1e-6)
     weighted = [model.train_on_batch(x, y, class_weight={0: 2.0, 1: 0.0}) for model in (ours, theirs)]
-    np.testing.assert_allclose(*weighted, rtol=1e-4)
+    assert_close(*weighted, rtol=1e-4)
 
 
 def test_what_is_trained_may_change_between_fits():

@@ -3,14 +3,13 @@
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
 
 import lamina
 from lamina import layers, ops
-from lamina.training.interrupt import uninterrupted
+from lamina.core.context import context
 
 
 @pytest.fixture(autouse=True)
@@ -95,18 +94,69 @@ def test_an_eager_step_that_fails_changes_nothing():
     assert int(model.steps.numpy()) == 0 and model.first.numpy().max() == 0
 
 
-def test_ctrl_c_is_held_back_once_and_comes_when_the_block_is_done():
-    finished = []
+@pytest.mark.slow
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_five_thousand_times_ctrl_c(eagerly):
+    """Each, at a random moment, leaves the state of a finished step, and the model goes on from there."""
+    model = Twins()
+    model.compile(run_eagerly=eagerly)
+    x = np.ones((64, 1), "float32")
+    model.fit(x, batch_size=1, verbose=0)
+    random = np.random.default_rng(0)
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        for _ in range(5000):
+            with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+                signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.02))
+                model.fit(x, batch_size=1, epochs=100_000, verbose=0)
+            steps = int(model.steps.numpy())
+            assert (model.first.numpy() == steps).all() and (model.second.numpy() == steps).all()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert context.frames == []
 
-    def interrupted(times, seconds):
-        with uninterrupted():
-            for _ in range(times):
-                os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(seconds)
-            finished.append(times)
 
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(1, 0.01)
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(2, 10.0)
-    assert finished == [1] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+@pytest.mark.slow
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_five_thousand_exceptions_in_what_training_calls(eagerly):
+    """Each comes from a random place: a callback, the data, or (where it is plain Python) the step itself."""
+
+    class Sudden(Exception):
+        pass
+
+    class Countdown:
+        def __init__(self, left):
+            self.left = left
+
+        def __call__(self, *_):
+            self.left -= 1
+            if self.left == 0:
+                raise Sudden
+
+    class Fails(Twins):
+        def train_step(self, batch):
+            if eagerly:
+                self.tick()
+            logs = super().train_step(batch)
+            if eagerly:
+                self.tick()
+            return logs
+
+    def batches(tick):
+        while True:
+            tick()
+            yield np.ones((1, 1), "float32")
+
+    hooks = ("on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
+    model = Fails()
+    model.compile(run_eagerly=eagerly)
+    random = np.random.default_rng(0)
+    for _ in range(5000):
+        model.tick = tick = Countdown(int(random.integers(1, 20)))
+        callback = lamina.callbacks.LambdaCallback(**dict.fromkeys(hooks, tick))
+        with pytest.raises(Sudden):
+            model.fit(batches(tick), steps_per_epoch=3, epochs=100, verbose=0, callbacks=[callback])
+        steps = int(model.steps.numpy())
+        assert (model.first.numpy() == steps).all() and (model.second.numpy() == steps).all()
+    assert context.frames == []

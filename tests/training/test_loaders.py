@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers
 
 pytestmark = pytest.mark.loaders
@@ -30,9 +31,9 @@ def test_pytorch():
     import torch
 
     x, y = map(torch.tensor, arrays())
-    np.testing.assert_allclose(trained(x, y, batch_size=16, shuffle=False), expected(), rtol=1e-5)
+    assert_close(trained(x, y, batch_size=16, shuffle=False), expected())
     dataset = torch.utils.data.TensorDataset(x, y)
-    np.testing.assert_allclose(trained(torch.utils.data.DataLoader(dataset, batch_size=16)), expected(), rtol=1e-5)
+    assert_close(trained(torch.utils.data.DataLoader(dataset, batch_size=16)), expected())
     assert trained(torch.utils.data.DataLoader(dataset, batch_size=16, shuffle=True))[-1] < expected()[0]
 
 
@@ -40,10 +41,10 @@ def test_tensorflow():
     import tensorflow as tf
 
     x, y = arrays()
-    np.testing.assert_allclose(trained(tf.constant(x), tf.constant(y), batch_size=16, shuffle=False), expected(), rtol=1e-5)
+    assert_close(trained(tf.constant(x), tf.constant(y), batch_size=16, shuffle=False), expected())
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
-    np.testing.assert_allclose(trained(dataset), expected(), rtol=1e-5)
-    np.testing.assert_allclose(trained(dataset.repeat(), steps_per_epoch=7), expected(), rtol=1e-5)
+    assert_close(trained(dataset), expected())
+    assert_close(trained(dataset.repeat(), steps_per_epoch=7), expected())
 
 
 def test_hugging_face_datasets():
@@ -51,7 +52,7 @@ def test_hugging_face_datasets():
 
     x, y = arrays()
     dataset = datasets.Dataset.from_dict({"x": x, "y": y})
-    np.testing.assert_allclose(trained(dataset, "y", batch_size=16, shuffle=False), expected(), rtol=1e-5)
+    assert_close(trained(dataset, "y", batch_size=16, shuffle=False), expected())
     assert trained(dataset, "y", batch_size=16)[-1] < expected()[0]
     with pytest.raises(ValueError, match="'y'"):
         trained(dataset, "yy")
@@ -68,5 +69,5 @@ def test_grain():
 
     x, y = arrays()
     dataset = grain.MapDataset.source(list(zip(x, y, strict=True))).batch(16)
-    np.testing.assert_allclose(trained(dataset, shuffle=False), expected(), rtol=1e-5)
-    np.testing.assert_allclose(trained(dataset.to_iter_dataset()), expected(), rtol=1e-5)
+    assert_close(trained(dataset, shuffle=False), expected())
+    assert_close(trained(dataset.to_iter_dataset()), expected())

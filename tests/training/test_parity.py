@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers
 
 OPTIMIZERS = {
@@ -64,7 +65,7 @@ def test_fifty_steps_equal_those_of_keras(make, optimizer):
         model.fit(x, labels, batch_size=8, shuffle=False, verbose=0, callbacks=[seen])
         runs.append(losses)
     assert len(runs[0]) == 50
-    np.testing.assert_allclose(*runs, rtol=1e-4)
+    assert_close(*runs, rtol=1e-4)
 
 
 def test_moving_averages_of_the_weights_are_in_place_after_training():

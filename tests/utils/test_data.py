@@ -3,18 +3,20 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 import lamina
+from comparing import assert_close
 from lamina import layers, utils
+from properties import examples
 
 POSITIVE = st.integers(1, 4)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1), st.sampled_from([None, 7, 9]))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_classes_become_the_vectors_of_keras(x, classes):
     np.testing.assert_array_equal(utils.to_categorical(x, classes), keras.utils.to_categorical(x, classes))
     column = np.array(x)[:, None]
@@ -25,7 +27,7 @@ def test_vectors_are_normalised_as_in_keras():
     x = np.random.default_rng(0).normal(size=(3, 4))
     x[1] = 0
     for order in (1, 2):
-        np.testing.assert_allclose(utils.normalize(x, 1, order), keras.utils.normalize(x, 1, order), rtol=1e-6)
+        assert_close(utils.normalize(x, 1, order), keras.utils.normalize(x, 1, order), rtol=1e-6)
         np.testing.assert_allclose(utils.normalize(x.T, 0, order), utils.normalize(x, 1, order).T)  # Keras fails along axis 0
 
 
@@ -35,7 +37,7 @@ def test_vectors_are_normalised_as_in_keras():
     st.sampled_from(["pre", "post"]),
     st.sampled_from(["pre", "post"]),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_sequences_are_padded_as_in_keras(sequences, maxlen, padding, truncating):
     arguments = dict(maxlen=maxlen, padding=padding, truncating=truncating, value=-1)
     expected = keras.utils.pad_sequences(sequences, **arguments)
@@ -45,7 +47,7 @@ def test_sequences_are_padded_as_in_keras(sequences, maxlen, padding, truncating
 
 
 @given(size=st.integers(1, 30), length=POSITIVE, stride=POSITIVE, rate=POSITIVE, batch=POSITIVE, with_targets=st.booleans())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_windows_of_a_time_series(size, length, stride, rate, batch, with_targets):
     data, targets = np.arange(size), np.arange(size) * 10 if with_targets else None
     starts = [i for i in range(0, size, stride) if i + (length - 1) * rate < size]
@@ -76,7 +78,7 @@ def test_windows_can_be_shuffled_and_train_a_model():
 
 
 @given(total=st.integers(2, 40), share=st.floats(0.1, 0.9), shuffle=st.booleans())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_a_split_loses_no_sample(total, share, shuffle):
     x = {"a": np.arange(total), "b": np.arange(total) * 2}
     if not 1 <= round(total * share) < total:

@@ -138,7 +138,7 @@ def test_archives_are_unpacked_inside_of_their_folder(server, tmp_path, form):
 
 def test_what_is_no_archive_is_not_unpacked(server):
     server.files["/a.gz"] = gzip.compress(b"a")
-    with pytest.raises(ValueError, match=r"a_archive cannot be unpacked: it is no tar or zip archive"):
+    with pytest.raises(ValueError, match=r"a_archive cannot be unpacked: it is not a tar or zip archive"):
         get_file("a", f"{server.address}/a.gz", extract=True)
 
 

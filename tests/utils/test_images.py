@@ -5,11 +5,12 @@ import io
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from lamina import utils
+from properties import examples
 
 RNG = np.random.default_rng(0)
 
@@ -20,7 +21,7 @@ RNG = np.random.default_rng(0)
     st.booleans(),
     st.sampled_from([200, 255, 1000]),
 )
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_arrays_become_the_images_of_keras(channels, data_format, scale, most):
     if most > 255 and channels > 1:
         most = 255
@@ -41,7 +42,7 @@ def test_arrays_become_the_images_of_keras(channels, data_format, scale, most):
     st.booleans(),
     st.sampled_from([1, 3, 4]),
 )
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_files_become_the_images_of_keras(color_mode, target_size, interpolation, keep_aspect_ratio, channels):
     file = io.BytesIO()
     utils.save_img(file, RNG.uniform(size=(8, 9, channels)), file_format="png")

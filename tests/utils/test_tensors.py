@@ -15,7 +15,7 @@ def test_dtypes_have_the_names_of_keras(dtype):
 
 
 def test_what_is_no_dtype_is_refused():
-    with pytest.raises(ValueError, match="'float23' is no dtype"):
+    with pytest.raises(ValueError, match="'float23' is not a dtype"):
         utils.standardize_dtype("float23")
 
 

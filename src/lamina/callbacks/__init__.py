@@ -1,6 +1,7 @@
 """Callbacks: what is called as training goes on."""
 
-from lamina.callbacks.callback import Callback, CallbackList
+from lamina.callbacks.callback import Callback
+from lamina.callbacks.callback_list import CallbackList
 from lamina.callbacks.csv_logger import CSVLogger
 from lamina.callbacks.early_stopping import EarlyStopping
 from lamina.callbacks.history import History

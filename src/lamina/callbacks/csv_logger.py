@@ -21,8 +21,8 @@ class CSVLogger(Callback):
         append: whether rows are added to a file that exists, in its columns; otherwise it is written anew when training begins.
 
     Raises:
-        TypeError: if filename is no path.
-        ValueError: if separator is not one character; when training begins, if rows are to be added to a file that is no such log.
+        TypeError: if filename is not a path.
+        ValueError: if separator is not one character; when training begins, to append to a file that is not such a log.
 
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp(), "run", "log.csv")

@@ -70,15 +70,15 @@ class EarlyStopping(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """An epoch is over: keeps it as the best, or ends training if patience is at its end."""
-        value = self.monitored(logs)
+        value = self._monitored(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
-        if self.improves(value, self.best):
+        if self._improves(value, self.best):
             self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-            if self.baseline is None or self.improves(value, self.baseline):
+            if self.baseline is None or self._improves(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience:
             self.stopped_epoch, self.model.stop_training = epoch, True

@@ -56,7 +56,7 @@ class EventFile:
     def check(self) -> None:
         """Raises OSError if the file could not be made later; makes nothing. The folder around the run's must be there."""
         if self.folder.exists() and not (self.folder.is_dir() and os.access(self.folder, os.W_OK)):
-            raise _unwritable(self.folder, OSError("it is no folder, or one that may not be written to"))
+            raise _unwritable(self.folder, OSError("it is not a folder, or one that may not be written to"))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes numbers by their tags."""

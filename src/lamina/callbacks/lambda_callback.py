@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamina.callbacks.callback import Callback
-from lamina.core.errors import suggest
+from lamina.core.text import suggest
 
 Hook = Callable[..., Any] | None
 
@@ -22,7 +22,7 @@ class LambdaCallback(Callback):
         kwargs: any other hook of `Callback`, by its name.
 
     Raises:
-        TypeError: for a name that is no hook, with the nearest one that is, and for what cannot be called.
+        TypeError: for a name that is not a hook, with the nearest one that is, and for what cannot be called.
 
     >>> model = lamina.Sequential([lamina.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
@@ -54,7 +54,7 @@ class LambdaCallback(Callback):
         hooks = [name for name in dir(Callback) if name.startswith("on_")]
         for name, function in given.items():
             if name not in hooks:
-                raise TypeError(f"LambdaCallback takes no argument {name!r}: it is no hook. {suggest(name, hooks)}")
+                raise TypeError(f"LambdaCallback takes no argument {name!r}: it is not a hook. {suggest(name, hooks)}")
             if function is not None and not callable(function):
                 raise TypeError(f"{name} of LambdaCallback must be a function, not {function!r}.")
         vars(self).update({name: function for name, function in given.items() if function is not None})

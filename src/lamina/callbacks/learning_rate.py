@@ -42,7 +42,7 @@ def log_rates(callback: Callback, logs: Logs) -> dict[Any, float]:
 
 
 def as_rate(value: Any, whence: str) -> float:
-    """Returns a learning rate; raises ValueError, saying where it comes from, for what is no finite number from 0 up."""
+    """Returns a learning rate; raises ValueError, saying where it comes from, for what is not a finite number from 0 up."""
     array = np.asarray(value)
     if array.ndim or array.dtype.kind not in "iuf" or not 0 <= array < math.inf:
         raise ValueError(f"A learning rate must be a number that is not negative, but {whence} is {value!r}.")

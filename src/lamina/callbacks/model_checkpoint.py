@@ -32,7 +32,7 @@ class ModelCheckpoint(MonitorCallback):
         best: the best value so far, or initial_value_threshold. It is kept from one training to the next.
 
     Raises:
-        TypeError: if filepath is no path.
+        TypeError: if filepath is not a path.
         ValueError: for an argument that is none of these, and in mode "auto" for a name that does not tell; when it saves, if what
             stands in filepath is not in the logs.
 
@@ -94,10 +94,10 @@ class ModelCheckpoint(MonitorCallback):
             print(f"Epoch {when['epoch']}: the weights are saved as {path}.")
 
     def _is_best(self, epoch: int, logs: dict[str, Any]) -> bool:
-        value, before = self.monitored(logs), self.best
+        value, before = self._monitored(logs), self.best
         if value is None:
             return before is None
-        better = self.improves(value, before)
+        better = self._improves(value, before)
         if better:
             self.best = value
         if self.verbose:

@@ -42,14 +42,14 @@ class MonitorCallback(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
-        whose = type(self).__name__
+        owner = type(self).__name__
         if not isinstance(monitor, str) or not monitor:
-            raise ValueError(f"monitor of {whose} must be the name of a value in the logs, not {monitor!r}.")
+            raise ValueError(f"monitor of {owner} must be the name of a value in the logs, not {monitor!r}.")
         if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode of {whose} must be 'auto', 'min' or 'max', not {mode!r}.")
+            raise ValueError(f"mode of {owner} must be 'auto', 'min' or 'max', not {mode!r}.")
         found = mode_of(monitor) if mode == "auto" else mode
         if found is None:
-            raise ValueError(f"{whose} cannot tell whether more or less {monitor!r} is better. Give mode='max' or mode='min'.")
+            raise ValueError(f"{owner} cannot tell whether more or less {monitor!r} is better. Give mode='max' or mode='min'.")
         self.monitor = monitor
         self.mode = found
         self.min_delta = abs(number(min_delta, "min_delta", self))
@@ -60,7 +60,7 @@ class MonitorCallback(Callback):
         """Training begins: it may warn again."""
         self._warned = False
 
-    def monitored(self, logs: Logs) -> float | None:
+    def _monitored(self, logs: Logs) -> float | None:
         """Returns the monitored value; where the logs lack it, None, after a warning the first time."""
         logs = logs or {}
         value = logs.get(self.monitor)
@@ -70,7 +70,7 @@ class MonitorCallback(Callback):
             warn(f"{type(self).__name__} monitors {self.monitor!r}, which is not in the logs. They hold {known}.")
         return value
 
-    def improves(self, value: float, reference: float | None) -> bool:
+    def _improves(self, value: float, reference: float | None) -> bool:
         """Tells whether a value is better than a reference. Anything is better than None, and any number than NaN."""
         if reference is None or (math.isnan(reference) and not math.isnan(value)):
             return True

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from lamina.callbacks.callback import Callback, Logs, now_and_then
+from lamina.callbacks.callback import Callback, Logs, not_every_batch
 from lamina.training.progress import Silent, reporter
 
 
@@ -58,7 +58,7 @@ class ProgbarLogger(Callback):
         """An epoch is over: puts a line in its place."""
         self._end(logs)
 
-    @now_and_then
+    @not_every_batch
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """A step of training is done: moves the bar."""
         self._report.update(batch + 1, logs or {})
@@ -68,7 +68,7 @@ class ProgbarLogger(Callback):
         if not self._training:
             self._begin("Evaluate")
 
-    @now_and_then
+    @not_every_batch
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
         """A step of evaluation is done: moves the bar."""
         if not self._training:
@@ -83,7 +83,7 @@ class ProgbarLogger(Callback):
         """Prediction begins: draws the bar."""
         self._begin("Predict")
 
-    @now_and_then
+    @not_every_batch
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
         """A step of prediction is done: moves the bar."""
         self._report.update(batch + 1, {})

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import suggest, warn
+from lamina.core.errors import warn
+from lamina.core.text import suggest
+from lamina.core.tree import modules_of
 from lamina.layers.embedding import Embedding
 
 
@@ -23,12 +25,12 @@ class Projector:
             names of the layers.
 
     Raises:
-        ValueError: if metadata names something that is no Embedding layer of the model.
+        ValueError: if metadata names something that is not an Embedding layer of the model.
     """
 
     def __init__(self, model: Any, folder: Path, metadata: str | Mapping[str, str] | None) -> None:
         self._folder = folder
-        self._layers = [layer for layer in model.modules() if isinstance(layer, Embedding)]
+        self._layers = [layer for layer in modules_of(model) if isinstance(layer, Embedding)]
         names = [layer.name for layer in self._layers]
         if not names:
             warn(f"TensorBoard writes no embeddings: the model {model.name!r} has no Embedding layer.")
@@ -36,7 +38,7 @@ class Projector:
             for name in metadata:
                 if name not in names:
                     raise ValueError(
-                        f"embeddings_metadata of TensorBoard names {name!r}, which is no Embedding layer of the model "
+                        f"embeddings_metadata of TensorBoard names {name!r}, which is not an Embedding layer of the model "
                         f"{model.name!r}. {suggest(name, names)}"
                     )
             self._metadata = dict(metadata)

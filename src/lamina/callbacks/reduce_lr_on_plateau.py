@@ -76,13 +76,13 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """An epoch is over: reduces the rate if patience is at its end."""
         rates = log_rates(self, logs)
-        value = self.monitored(logs)
+        value = self._monitored(logs)
         if value is None:
             return
         if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
-        if self.improves(value, self.best):
+        if self._improves(value, self.best):
             self.best, self.wait = value, 0
         elif not self.in_cooldown():
             self.wait += 1

@@ -87,5 +87,5 @@ def _averages(optimizer: Any) -> dict[Variable, Array]:
     keeping = [one for one in getattr(inner, "optimizers", [inner]) if getattr(one, "use_ema", False)]
     if not keeping:
         raise ValueError(f"SwapEMAWeights needs an optimizer that keeps averages, with use_ema=True, and not {optimizer!r}.")
-    begun = [one for one in keeping if one.built and int(one._iterations.numpy()) > 0]
-    return {variable: one.state_of(variable)["average"] for one in begun for variable in one._targets}
+    begun = [one for one in keeping if one.built and int(one.iterations) > 0]
+    return {variable: one.state_of(variable)["average"] for one in begun for variable in one.targets}

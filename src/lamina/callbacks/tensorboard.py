@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.callbacks.callback import Callback, Logs, now_and_then
+from lamina.callbacks.callback import Callback, Logs, not_every_batch
 from lamina.callbacks.checks import count
 from lamina.callbacks.event_file import EventFile, require_tensorboard
 from lamina.callbacks.profile import Profile
@@ -51,7 +51,7 @@ class TensorBoard(Callback):
 
     Raises:
         ImportError: if the package `tensorboard` is not installed, which `lamina[tensorboard]` does.
-        TypeError: if log_dir is no path.
+        TypeError: if log_dir is not a path.
         ValueError: for an argument that is none of these; when training begins, if embeddings_metadata names what is no
             Embedding layer.
         OSError: when training or evaluation begins, if log_dir cannot be written to.
@@ -168,13 +168,13 @@ class TensorBoard(Callback):
             waits.append(self.update_freq - (self._before + self._batches) % self.update_freq)
         return min((wait for wait in waits if wait is not None), default=None)
 
-    @now_and_then
+    @not_every_batch
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """A step of training begins: starts a trace, if it is to be profiled."""
         if self._profile is not None:
             self._profile.begin(self._earlier + batch + 1)
 
-    @now_and_then
+    @not_every_batch
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """A step of training is done: ends a trace, and writes the running losses and metrics, if it is their turn."""
         self._batches = self._earlier + batch + 1

@@ -1,4 +1,4 @@
-"""TerminateOnNaN: no more batches once the loss is no number."""
+"""TerminateOnNaN: no more batches once the loss is not a number."""
 
 import math
 

@@ -1,80 +1,105 @@
 """Configs: an object is described by the arguments of its constructor, which are captured by themselves.
 
-Classes are found by name among those that the program has defined; nothing in a config is ever imported or executed.
+A config names a class of Lamina's own by `family` and `class_name`. One of a user's has its `module`, and its full name in that as
+`class_name`; and if it was registered, its `registered_name`. Classes are found in the tables of `core/registry.py`; nothing in a
+config is ever imported or executed.
 """
 
-import functools
 import inspect
 import numbers
 import types
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Self
+from contextvars import ContextVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import jax
 import numpy as np
 
-from lamina.core.custom_objects import get_registered_object, own_name
-from lamina.core.errors import suggest
+from lamina.core.checks import is_integer
+from lamina.core.per_class import per_class
 from lamina.core.plain import decode, encode
-from lamina.core.shown import Shown, shown_arguments
+from lamina.core.registry import Registry, also_known, full_name, is_own, open_table, registered, tables
+from lamina.core.text import ReprMixin, format_arguments, suggest
 
-_families: dict[str, type["Configurable"]] = {}
+C = TypeVar("C", bound="Configurable")
 
 
-class Configurable(Shown):
+class Configurable(ReprMixin):
     """A base for what a constructor's arguments describe: layers, initializers, regularizers, optimizers, ...
 
-    A direct subclass with `family="layers"` opens a family; each class below it is known there by its name.
+    A direct subclass with `family="layers"` opens a family, and each class below it enters the table of that.
     """
 
-    family: ClassVar[str] = ""
-    registry: ClassVar[dict[str, type["Configurable"]]] = {}
-    checked_types: ClassVar[tuple[type, ...]] = (bool,)  # arguments of other types are checked by their constructors
+    _registry: ClassVar[Registry]
+    _is_form: ClassVar[bool]  # set in a class that configs call by the name of the class it is a form of
+    _checked_types: ClassVar[tuple[type, ...]] = (bool,)  # arguments of other types are checked by their constructors
     _given: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __init_subclass__(cls, family: str | None = None, **kwargs: Any) -> None:
+        """Enters the class in the table of its family, unless it is a form of one that is there."""
         super().__init_subclass__(**kwargs)
         if family is not None:
-            cls.family, cls.registry = family, {}
-            _families[family] = cls
-        cls.registry[registered_name(cls)] = cls
+            cls._registry = open_table(family, cls)
+        if "_is_form" in vars(cls):
+            return
+        if not is_own(cls):
+            cls._registry.add(cls)
+        elif cls._registry is not Configurable._registry:  # no config makes a part of Lamina that is of no family
+            cls._registry.add_own(cls, cls.__name__)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keeps the arguments as they were given.
 
         Raises:
             TypeError: for an unknown argument, with the nearest known name; and for one of Lamina's own that is annotated with one
-                of `checked_types`, and was given something else.
+                of `_checked_types`, and was given something else.
         """
         if kwargs:
             _refuse_unknown(cls, args, kwargs)
         self = super().__new__(cls)
-        object.__setattr__(self, "_given", _copied((args, kwargs)))
+        cls._keep_arguments(self, _copied((args, kwargs)))
         _refuse_other_types(cls, self._given_by_name())
         return self
+
+    def _keep_arguments(self, given: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
+        object.__setattr__(self, "_given", given)
+
+    def _kept_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return self._given
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, with objects as dicts: what `from_config` takes."""
         return {name: serialize(value) for name, value in self._arguments().items()}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Returns a new object from what `get_config` returned."""
-        return cls(**{name: deserialize(value) for name, value in config.items()})
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Returns a new object from what `get_config` returned.
+
+        Args:
+            config: that.
+            custom_objects: classes and functions by the names that the config has for them.
+        """
+        with also_known(custom_objects):
+            return cls(**{name: _read(value) for name, value in config.items()})
+
+    @classmethod
+    def _from_name(cls, name: str) -> Self:
+        """Returns what a name alone makes, as in `optimizer="adam"`."""
+        return cls()
 
     def _facts(self) -> Iterable[str]:
         """The arguments as they were given."""
-        return shown_arguments(self._given_by_name())
+        return format_arguments(self._given_by_name())
 
     def _given_by_name(self) -> dict[str, Any]:
-        args, kwargs = self._given
+        args, kwargs = self._kept_arguments()
         cls: type = type(self)
         return {**dict(zip(_signature(cls).parameters, args, strict=False)), **kwargs}
 
     def _arguments(self) -> dict[str, Any]:
         cls: type = type(self)
         signature = _signature(cls)
-        args, kwargs = self._given
+        args, kwargs = self._kept_arguments()
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = {}
@@ -90,6 +115,9 @@ class Configurable(Shown):
         return arguments
 
 
+Configurable._registry = open_table("objects", Configurable)  # of those of users that are of no other family
+
+
 def _copied(value: Any) -> Any:
     """Returns lists, tuples and dicts as new ones, so that a config says what was given whatever becomes of them."""
     if isinstance(value, dict):
@@ -99,22 +127,14 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def registered_name(cls: type) -> str:
-    """Returns the name a class is known by: the one it was given, or its own, with `Custom>` before it outside of Lamina."""
-    given = own_name(cls)
-    if given is not None:
-        return given
-    return cls.__name__ if cls.__module__.startswith("lamina.") else f"Custom>{cls.__name__}"
-
-
-@functools.cache
+@per_class
 def _signature(cls: type) -> inspect.Signature:
     """The constructor's signature without self."""
     constructor: Callable[..., None] = cls.__init__  # type: ignore[misc]
     return inspect.Signature(list(inspect.signature(constructor).parameters.values())[1:])
 
 
-@functools.cache
+@per_class
 def constructor_arguments(cls: type) -> frozenset[str] | None:
     """Returns the names that the constructor takes, following `**kwargs` into the base classes; None if it takes any."""
     names: set[str] = set()
@@ -123,18 +143,19 @@ def constructor_arguments(cls: type) -> frozenset[str] | None:
             continue
         parameters = list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        if not any(map(_passes_on, parameters)):
             return frozenset(names)
     return None
+
+
+def _passes_on(parameter: inspect.Parameter) -> bool:
+    """Tells whether a parameter takes what a base class may know; `**unknown` only takes what is then refused."""
+    return parameter.kind is parameter.VAR_KEYWORD and parameter.name != "unknown"
 
 
 def unknown_argument(cls: type, name: str) -> TypeError:
     """Returns the error for an argument that the class does not take."""
     return TypeError(f"{cls.__name__} takes no argument {name!r}. {suggest(name, constructor_arguments(cls) or ())}")
-
-
-def _is_integer(value: Any) -> bool:
-    return not isinstance(value, bool) and hasattr(value, "__index__")
 
 
 def _is_number(value: Any) -> bool:
@@ -144,12 +165,12 @@ def _is_number(value: Any) -> bool:
 
 _KINDS: dict[Any, tuple[str, Callable[[Any], bool]]] = {
     bool: ("True or False", lambda v: v is None or isinstance(v, (bool, np.bool_)) or (isinstance(v, int) and v in (0, 1))),
-    int: ("an integer", _is_integer),
+    int: ("an integer", is_integer),
     float: ("a number", _is_number),
 }
 
 
-@functools.cache
+@per_class
 def _kinds(cls: Any) -> dict[str, tuple[type, bool]]:
     """Returns, for arguments of Lamina's own constructors that are checked by their types, the type, and whether None is taken too.
 
@@ -160,13 +181,13 @@ def _kinds(cls: Any) -> dict[str, tuple[type, bool]]:
         if "__init__" in vars(base):
             parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
             annotations = {p.name: (base, p.annotation) for p in parameters} | annotations
-            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            if not any(map(_passes_on, parameters)):
                 break
     found = {}
     for name, (base, annotation) in annotations.items():
         parts = set(annotation.__args__) if isinstance(annotation, types.UnionType) else {annotation}
         kind = parts - {types.NoneType}
-        if len(kind) == 1 and kind <= {*cls.checked_types} and base.__module__.startswith("lamina."):
+        if len(kind) == 1 and kind <= {*cls._checked_types} and is_own(base):
             found[name] = kind.pop(), types.NoneType in parts
     return found
 
@@ -190,6 +211,11 @@ def _refuse_unknown(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
                 raise unknown_argument(cls, name) from None
 
 
+# --- out -------------------------------------------------------------------------------------------------------------
+
+_written: ContextVar[dict[str, type] | None] = ContextVar("written", default=None)  # the classes of a config that `remade` asks for
+
+
 def serialize(value: Any) -> Any:
     """Returns a config value: objects as dicts that name their family and class, functions by name, the rest as it is.
 
@@ -197,8 +223,9 @@ def serialize(value: Any) -> Any:
     was made up: its path goes by the attribute that it sits in.
     """
     if isinstance(value, Configurable):
-        described = {"family": value.family, "class_name": registered_name(type(value)), "config": encode(value.get_config())}
-        return described if getattr(value, "_explicit_name", "") is not None else {**described, "named": False}
+        described = {"family": value._registry.family, **_names_of(type(value)), "config": encode(value.get_config())}
+        made_up = hasattr(value, "_lamina") and value._lamina.name is None
+        return {**described, "named": False} if made_up else described
     if isinstance(value, dict):
         return {key: serialize(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -207,76 +234,111 @@ def serialize(value: Any) -> Any:
         return np.dtype(value).name
     if isinstance(value, np.generic) or (isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 0):
         return value.item()
-    name = getattr(value, "registered_name", None) or own_name(value)
-    return name if isinstance(name, str) else value
+    if not callable(value):
+        return value
+    functions = (table for table in tables.values() if table.base is None)
+    return next((name for table in (registered, *functions) if (name := table.name_of(value)) is not None), value)
 
 
-def deserialize(value: Any) -> Any:
-    """Returns what `serialize` was given. Raises ValueError for a class that the program has not defined."""
+def _names_of(cls: Any) -> dict[str, str]:
+    """Returns how a config names a class: see the top of this file."""
+    cls = next((base for base in cls.__mro__ if base in cls._registry), cls)
+    names = {"class_name": cls.__name__} if is_own(cls) else {"module": cls.__module__, "class_name": cls.__qualname__}
+    given = registered.name_of(cls)
+    if given is not None:
+        names["registered_name"] = given
+    written = _written.get()
+    if written is not None and not is_own(cls):
+        for name in (full_name(cls), given or full_name(cls)):
+            if written.setdefault(name, cls) is not cls:
+                raise cls._registry.confusion(name, [written[name], cls])
+    return names
+
+
+# --- in --------------------------------------------------------------------------------------------------------------
+
+
+def deserialize(value: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Returns what `serialize` was given.
+
+    Args:
+        value: what that returned.
+        custom_objects: classes and functions by the names that the config has for them.
+
+    Raises:
+        ValueError: for a class that the program has not defined, or of which it has several.
+    """
+    with also_known(custom_objects):
+        return _read(value)
+
+
+def _read(value: Any) -> Any:
     if isinstance(value, dict):
         if {"family", "class_name", "config"} <= set(value):
-            base = _families.get(value["family"])
-            if base is None:
-                raise ValueError(f"Unknown family {value['family']!r} in a config. {suggest(str(value['family']), _families)}")
-            made = find_class(base, value["class_name"]).from_config(decode(value["config"]))
-            if value.get("named") is False:
-                made._explicit_name = None
-            return made
-        return {key: deserialize(item) for key, item in value.items()}
+            return _made(value, value["family"])
+        return {key: _read(item) for key, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(deserialize(item) for item in value)
+        return type(value)(_read(item) for item in value)
     return value
 
 
-def find_class(base: type[Configurable], name: str) -> type[Any]:
-    """Returns the class of the family that goes by `name`: its own name, or `Custom>` and its name."""
-    for found in (get_registered_object(name), base.registry.get(name), base.registry.get(f"Custom>{name}")):
-        if isinstance(found, type) and issubclass(found, base):
-            return found
-    raise ValueError(
-        f"Unknown class {name!r} in {base.family}. {suggest(name, base.registry)} A class of your own is known once it is defined."
-    )
+def _made(described: Mapping[str, Any], family: Any) -> Any:
+    table = tables.get(family) if isinstance(family, str) else None
+    if table is None or table.base is None:
+        raise ValueError(f"Unknown family {family!r} in a config. {suggest(str(family), tables)}")
+    config = decode(described.get("config") or {})
+    if not isinstance(config, dict):
+        raise ValueError(f"The config of {described['class_name']!r} must be a dict of arguments, not {config!r}.")
+    made = table.find_class(described).from_config(config)
+    if described.get("named") is False:
+        made._lamina.name = None
+    return made
 
 
-def resolve(
-    identifier: Any,
-    base: type[Configurable],
-    names: Mapping[str, Callable[..., Any]],
-    kind: str,
-    must_be_callable: bool = True,
-) -> Any:
+def resolve(identifier: Any, base: type[Configurable], kind: str, must_be_callable: bool = True) -> Any:
     """Returns the object that a user's argument means: None, an object, a class, a name, or a config.
 
     Args:
         identifier: what the user gave.
         base: the family's base class.
-        names: the short names of the family, each with what makes the object.
         kind: what messages call it, for example "initializer".
         must_be_callable: whether an object of the family is called.
 
     Raises:
-        ValueError: for an unknown name, with the nearest known one.
+        ValueError: for a name that nothing has, with the nearest known one, or that several have.
         TypeError: for what is none of the above.
     """
     if identifier is None:
         return None
-    if isinstance(identifier, dict):
-        found = deserialize({"family": base.family, "config": {}, **identifier})
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        found = _made(identifier, identifier.get("family", base._registry.family))
     elif isinstance(identifier, str):
-        custom = get_registered_object(identifier)
-        if custom is not None:
-            found = custom() if isinstance(custom, type) else custom
-        elif identifier in names:
-            found = names[identifier]()
-        elif identifier in base.registry or f"Custom>{identifier}" in base.registry:
-            found = find_class(base, identifier)()
-        else:
-            raise ValueError(f"Unknown {kind} {identifier!r}. {suggest(identifier, [*names, *base.registry])}")
-    elif isinstance(identifier, type):
-        found = identifier()
+        found = base._registry.find(identifier, kind)
+        if isinstance(found, type):
+            found = found._from_name(identifier) if issubclass(found, Configurable) else found()
     else:
-        found = identifier
+        found = identifier() if isinstance(identifier, type) else identifier
     if must_be_callable and not callable(found):
         article = "An" if kind[0] in "aeiou" else "A"
         raise TypeError(f"{article} {kind} must be a name, a function or an object of {base.__name__}, not {identifier!r}.")
     return found
+
+
+def remade(thing: C, /, **changes: Any) -> C:
+    """Returns a new object from the config of another, of the same classes inside and out, whatever else has their names.
+
+    Args:
+        thing: the other.
+        changes: what the config says instead.
+
+    >>> remade(lamina.initializers.Constant(3.0), value=4.0)
+    <Constant value=4.0>
+    """
+    written: dict[str, type] = {}
+    token = _written.set(written)
+    try:
+        config = thing.get_config()
+    finally:
+        _written.reset(token)
+    with also_known(written, first=True):
+        return type(thing).from_config({**config, **changes})

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import StateError
-from lamina.core.frame import Frame
-from lamina.core.leaving import explained
+from lamina.core.errors import StateError, in_context
+from lamina.core.frame import Frame, whole
+from lamina.core.jax_internals import differs_between_lanes, is_batched, is_tracer
 from lamina.core.lift import run_in_frame
 from lamina.core.masks import masks_of, put_masks
 from lamina.core.variable import Array, Variable
@@ -35,11 +35,13 @@ def written_by(function: Callable[..., Any], *args: Any) -> list[Variable]:
     return written
 
 
-def _with_state(function: Callable[..., Any], variables: Sequence[Variable]) -> Callable[..., tuple[Any, list[Array]]]:
-    """Returns `f(values, *args) -> (out, new values)`."""
+def _with_state(
+    function: Callable[..., Any], variables: Sequence[Variable], alone: bool = False
+) -> Callable[..., tuple[Any, list[Array]]]:
+    """Returns `f(values, *args) -> (out, new values)`; where it may write the variables alone, writing others is refused."""
 
     def pure(values: Sequence[Array], *args: Any) -> tuple[Any, list[Array]]:
-        with Frame(zip(variables, values, strict=True)) as frame:
+        with Frame(zip(variables, values, strict=True), owned=variables if alone else None) as frame:
             out = jax.tree.map(jnp.asarray, function(*args))
         return out, [frame.values[variable] for variable in variables]
 
@@ -47,7 +49,7 @@ def _with_state(function: Callable[..., Any], variables: Sequence[Variable]) -> 
 
 
 def _read(variables: Sequence[Variable]) -> list[Array]:
-    return [variable.read() for variable in variables]
+    return [variable._read() for variable in variables]
 
 
 def _assign(variables: Sequence[Variable], values: Sequence[Array]) -> None:
@@ -55,7 +57,8 @@ def _assign(variables: Sequence[Variable], values: Sequence[Array]) -> None:
         variable.assign(value)
 
 
-@explained("lamina.scan")
+@in_context("lamina.scan")
+@whole
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -90,7 +93,8 @@ def scan(
     return carry, ys
 
 
-@explained("lamina.fori_loop")
+@in_context("lamina.fori_loop")
+@whole
 def fori_loop(
     lower: Any,
     upper: Any,
@@ -110,13 +114,14 @@ def fori_loop(
     """
     if variables is None:
         variables = written_by(body_fun, jnp.asarray(lower), init_val)
-    step = _with_state(body_fun, variables)
+    step = _with_state(body_fun, variables, alone=True)
     value, values = jax.lax.fori_loop(lower, upper, lambda i, c: step(c[1], i, c[0]), (init_val, _read(variables)))
     _assign(variables, values)
     return value
 
 
-@explained("lamina.while_loop")
+@in_context("lamina.while_loop")
+@whole
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
     """Runs `value = body_fun(value)` while `cond_fun(value)` is true; as `jax.lax.while_loop`, with state.
 
@@ -132,26 +137,28 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     return value
 
 
-@explained("lamina.cond")
+@in_context("lamina.cond")
+@whole
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """Returns `true_fun(*operands)` if `pred` is true, else `false_fun(*operands)`; as `jax.lax.cond`, with state.
 
     Where the value of `pred` is known, only that branch runs, as plain Python.
     """
     pred = pred.value if isinstance(pred, Variable) else pred
-    if not isinstance(pred, jax.core.Tracer):
+    if not is_tracer(pred):
         return (true_fun if bool(pred) else false_fun)(*operands)
     return _choose(lambda *branches: functools.partial(jax.lax.cond, pred, *branches), (true_fun, false_fun), operands)
 
 
-@explained("lamina.switch")
+@in_context("lamina.switch")
+@whole
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """Returns `branches[index](*operands)`, the index clamped to what there is; as `jax.lax.switch`, with state.
 
     Where the value of `index` is known, only that branch runs, as plain Python.
     """
     index = index.value if isinstance(index, Variable) else index
-    if not isinstance(index, jax.core.Tracer):
+    if not is_tracer(index):
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
     return _choose(lambda *pures: functools.partial(jax.lax.switch, index, pures), tuple(branches), operands)
 
@@ -163,7 +170,8 @@ def _choose(choice: Callable[..., Any], branches: Sequence[Callable[..., Any]], 
     return out
 
 
-@explained("lamina.map")
+@in_context("lamina.map")
+@whole
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """Returns `f(x)` for each x along the leading axis of `xs`, stacked; one after the other, with state."""
     return scan(lambda carry, x: (carry, f(x)), None, xs)[1]
@@ -182,7 +190,8 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: 
     """
     name = axis_name if axis_name is not None else f"lane_{next(_lanes)}"
 
-    @explained("a function of lamina.vmap")
+    @in_context("a function of lamina.vmap")
+    @whole
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         written: list[Variable] = []
@@ -191,7 +200,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: 
         def lane(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Array]]:
             out, wrote, new = run_in_frame(Frame(lane=name), f, *args, **kwargs)
             written[:] = wrote
-            differing[:] = [v for v, a in zip(wrote, new, strict=True) if getattr(a, "batch_dim", None) is not None]
+            differing[:] = [v for v, a in zip(wrote, new, strict=True) if is_batched(a)]
             return out, new
 
         axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
@@ -199,7 +208,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: 
         try:
             out, new = mapped(args, kwargs)
         except ValueError as error:
-            if written and "out_axes" in str(error):
+            if written and differs_between_lanes(error):
                 paths = ", ".join(repr(variable.path) for variable in differing)
                 raise StateError(
                     f"Inside vmap a value that differs between the lanes was written to one of the variables {paths}. "
@@ -217,12 +226,13 @@ def remat(f: Callable[..., Any], **options: Any) -> Callable[..., Any]:
 
     Args:
         f: any function.
-        options: what `jax.checkpoint` takes besides: `policy`, `prevent_cse`, ... Arguments that are no arrays are static
+        options: what `jax.checkpoint` takes besides: `policy`, `prevent_cse`, ... Arguments that are not arrays are static
             by themselves, so `static_argnums` is not needed.
     """
     options.pop("static_argnums", None)
 
-    @explained("a function of lamina.remat")
+    @in_context("a function of lamina.remat")
+    @whole
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         written: list[Variable] = []
@@ -262,7 +272,8 @@ def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callabl
     1.0
     """
 
-    @explained("a function of lamina.custom_gradient")
+    @in_context("a function of lamina.custom_gradient")
+    @whole
     @functools.wraps(f)
     def call(*args: Any) -> Any:
         written: list[Variable] = []

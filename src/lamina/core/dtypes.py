@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.config import Configurable
-from lamina.core.errors import suggest
+from lamina.core.config import Configurable, resolve, serialize
+from lamina.core.registry import tables
+from lamina.core.text import suggest
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 _PLAIN = ("float16", "bfloat16", "float32", "float64")
@@ -48,6 +49,8 @@ class DTypePolicy(Configurable, family="dtype_policies"):
         return hash(self.name)
 
 
+tables["dtype_policies"].add_aliases({"FloatDTypePolicy": DTypePolicy, "Policy": DTypePolicy})  # as Keras has called it
+
 _default: list[DTypePolicy] = [DTypePolicy("float32")]
 
 
@@ -68,6 +71,8 @@ def get(policy: Any) -> DTypePolicy:
     if isinstance(policy, DTypePolicy):
         return policy
     if isinstance(policy, dict):
+        if "class_name" in policy:
+            return get(resolve(policy, DTypePolicy, "dtype policy", must_be_callable=False))
         return DTypePolicy.from_config(policy.get("config", policy))
     if isinstance(policy, str):
         return DTypePolicy(policy)
@@ -75,6 +80,11 @@ def get(policy: Any) -> DTypePolicy:
         return DTypePolicy(np.dtype(policy).name)
     except TypeError:
         raise ValueError(f"A dtype policy is a name, a dtype or a DTypePolicy, not {policy!r}.") from None
+
+
+def written(policy: DTypePolicy) -> Any:
+    """Returns a policy as a config has it: what `get` makes it of again."""
+    return policy.name if type(policy) is DTypePolicy else serialize(policy)
 
 
 def is_floating(dtype: Any) -> bool:

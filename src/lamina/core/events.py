@@ -14,11 +14,11 @@ from typing import Any
 
 import jax
 
-from lamina.core.errors import describe_call, user_line
-from lamina.core.leaving import explain, leave
-
-COMPILED = "/jax/core/compile/backend_compile_duration"
-FOUND = "/jax/compilation_cache/cache_hits"
+from lamina.core.context import context
+from lamina.core.errors import add_context, filter_traceback, user_line
+from lamina.core.interrupt import uninterrupted
+from lamina.core.jax_internals import COMPILED, FOUND, is_differentiated
+from lamina.core.text import describe_call
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ class Listener:
         self.limit = limit
         self.left_out = 0
 
-    def take(self, event: Event) -> None:
+    def _take(self, event: Event) -> None:
         """Takes an event down, or counts it, where there are too many."""
         if len(self.events) < self.limit:
             self.events.append(event)
@@ -100,30 +100,19 @@ _IN_WORDS = {
 }
 
 
-class _Now(threading.local):
-    def __init__(self) -> None:
-        self.reason: str | None = None
-        self.inside: Event | None = None
-        self.found = False
-        self.attempt: list[Event] | None = None
-
-
-_now = _Now()
-
-
 # --- why ---------------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def reason(why: str) -> Iterator[None]:
     """Says why layers are called inside. A run for shapes is always that; a step is one whoever compiles it."""
-    before = _now.reason
+    before = context.reason
     if before is None or why == "shapes" or (before != "shapes" and why.endswith("step")):
-        _now.reason = why
+        context.reason = why
     try:
         yield
     finally:
-        _now.reason = before
+        context.reason = before
 
 
 def why_called(arguments: Any, traced: bool) -> str:
@@ -133,12 +122,11 @@ def why_called(arguments: Any, traced: bool) -> str:
         arguments: what it is called with.
         traced: whether a trace is running.
     """
-    if _now.reason is not None:
-        return _now.reason
+    if context.reason is not None:
+        return context.reason
     if not traced:
         return "eager"
-    kinds = {type(leaf).__name__ for leaf in jax.tree.leaves(arguments) if isinstance(leaf, jax.core.Tracer)}
-    return "gradient" if any("JVP" in kind or "Linearize" in kind for kind in kinds) else "jit"
+    return "gradient" if any(map(is_differentiated, jax.tree.leaves(arguments))) else "jit"
 
 
 def in_words(why: str) -> str:
@@ -152,20 +140,20 @@ def in_words(why: str) -> str:
 
 def current_reason() -> str:
     """Returns why what is being traced is traced."""
-    return _now.reason or "jit"
+    return context.reason or "jit"
 
 
 # --- what --------------------------------------------------------------------------------------------------------------
 
 
 def _begin(event: Event) -> Event:
-    event.parent, event.start, event.thread = _now.inside, time.perf_counter(), threading.current_thread().name
+    event.parent, event.start, event.thread = context.event, time.perf_counter(), threading.current_thread().name
     if event.where is None:
         event.where = user_line()
     for listener in listeners:
-        listener.take(event)
-    if _now.attempt is not None:
-        _now.attempt.append(event)
+        listener._take(event)
+    if context.attempt is not None:
+        context.attempt.append(event)
     return event
 
 
@@ -182,7 +170,7 @@ def happening(kind: str, name: str = "", **fields: Any) -> Iterator[Event]:
     if not listeners:
         yield event
         return
-    _now.inside = _begin(event)
+    context.event = _begin(event)
     try:
         yield event
     except BaseException as error:
@@ -191,7 +179,7 @@ def happening(kind: str, name: str = "", **fields: Any) -> Iterator[Event]:
         raise
     finally:
         event.seconds = time.perf_counter() - event.start
-        _now.inside = event.parent
+        context.event = event.parent
 
 
 def sentence(error: BaseException) -> str:
@@ -203,9 +191,9 @@ def sentence(error: BaseException) -> str:
 @contextlib.contextmanager
 def attempt() -> Iterator[None]:
     """Marks what happens in the block as undone if the block raises."""
-    before = _now.attempt
+    before = context.attempt
     tried: list[Event] = []
-    _now.attempt = tried
+    context.attempt = tried
     try:
         yield
     except BaseException:
@@ -213,34 +201,35 @@ def attempt() -> Iterator[None]:
             event.undone = True
         raise
     finally:
-        _now.attempt = before
+        context.attempt = before
         if before is not None:
             before.extend(tried)
 
 
 def run(name: str, steps: int = 1) -> contextlib.AbstractContextManager[Any]:
     """Tells of a run of a compiled program. A program inside another's run is part of that."""
-    if not listeners or (_now.inside is not None and _now.inside.kind == "run"):
+    if not listeners or (context.event is not None and context.event.kind == "run"):
         return contextlib.nullcontext()
     return happening("run", name, steps=steps)
 
 
 def task(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a public method tell of its runs, as what caused all that happens inside: `fit`, `evaluate`, ..."""
+    """Makes a public method a task, as `fit` is: it reports an event, holds Ctrl-C back, and gives errors their context."""
 
     @functools.wraps(function)
-    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def run_task(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            if not listeners:
-                return function(self, *args, **kwargs)
-            with happening("task", function.__name__, subject=self):
-                return function(self, *args, **kwargs)
+            with uninterrupted():
+                if not listeners:
+                    return function(self, *args, **kwargs)
+                with happening("task", function.__name__, subject=self):
+                    return function(self, *args, **kwargs)
         except Exception as error:
-            explain(error, f"{function.__name__} of {self.path!r}", describe_call(args, kwargs))
-            leave(error)
+            add_context(error, f"{function.__name__} of {self.path!r}", describe_call(args, kwargs), kind="task")
+            filter_traceback(error)
             raise
 
-    return told
+    return run_task
 
 
 # --- what JAX tells ----------------------------------------------------------------------------------------------------
@@ -265,13 +254,13 @@ def listening(listener: Listener) -> Iterator[None]:
 
 def _on_event(event: str, **_: Any) -> None:
     if event == FOUND:
-        _now.found = True
+        context.cached = True
 
 
 def _on_duration(event: str, duration_secs: float, **about: Any) -> None:
     if event != COMPILED:
         return
-    found, _now.found = _now.found, False
+    found, context.cached = context.cached, False
     if listeners:
         name = str(about.get("fun_name", "a program")).removeprefix("jit(").removesuffix(")")
         because = "found among the programs kept on disk" if found else "there was no such program yet"

@@ -4,14 +4,14 @@ import contextlib
 import functools
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 
-from lamina.core.errors import describe_call
-from lamina.core.leaving import explain, leave, public
+from lamina.core.errors import add_context, filter_traceback, filtered
 from lamina.core.shapes import Attempt, abstract_call
 from lamina.core.symbolic import Node, SymbolicTensor, is_tensor, symbolic_leaves
+from lamina.core.text import describe_call
 from lamina.core.variable import Variable
 
 P = ParamSpec("P")
@@ -38,8 +38,8 @@ def record(
         try:
             outputs = abstract_call(function, args, kwargs, attempt)
         except Exception as error:
-            explain(error, f"the operation {getattr(function, '__name__', function)!r}", describe_call(args, kwargs))
-            leave(error)
+            add_context(error, f"the operation {getattr(function, '__name__', function)!r}", describe_call(args, kwargs))
+            filter_traceback(error)
             raise
     node = Node(function, args, kwargs)
     node.outputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype, node=node), outputs)
@@ -69,7 +69,7 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
                 args, kwargs = jax.tree.unflatten(tree, leaves)
             return function(*args, **kwargs)
         except Exception as error:
-            leave(error)
+            filter_traceback(error)
             raise
 
     call.recorded = call  # type: ignore[attr-defined]
@@ -77,6 +77,24 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
 
 
 _UNWRAPPED = {Variable, SymbolicTensor, list, tuple, dict}
+
+
+class Structure(NamedTuple):
+    """How the parts of a model are connected, where that is known.
+
+    Attributes:
+        is_chain: whether each part has its inputs from the one before it alone.
+        parts: its layers, and between them the calls of functions, in order.
+        calls: the recorded calls, where it is not a chain.
+        starts: the tensors that it starts from, each with the layer that takes it, where these are known from the beginning.
+        inputs: the symbolic inputs, nested as they were given; None before they are known.
+    """
+
+    is_chain: bool
+    parts: list[Any]
+    calls: list[Node]
+    starts: dict[SymbolicTensor, Any]
+    inputs: Any
 
 
 def replay(outputs: Any, feed: dict[SymbolicTensor, Any]) -> Any:
@@ -124,15 +142,15 @@ def order_of_calls(wanted: Iterable[SymbolicTensor], given: Iterable[SymbolicTen
     stack = [(tensor, False) for tensor in reversed(list(wanted))]
     while stack:
         tensor, ready = stack.pop()
-        if tensor in given or tensor.node in order:
+        if tensor in given or tensor._node in order:
             continue
-        if tensor.node is None or tensor.is_input:
+        if tensor._node is None or tensor._is_input:
             raise ValueError(f"The outputs depend on {tensor!r}, which is not among the inputs. Add it to the inputs of the model.")
         if ready:
-            order[tensor.node] = None
+            order[tensor._node] = None
         else:
             stack.append((tensor, True))
-            stack.extend((source, False) for source in reversed(tensor.node.inputs))
+            stack.extend((source, False) for source in reversed(tensor._node.inputs))
     return list(order)
 
 
@@ -147,13 +165,13 @@ def _operators() -> None:
     """Gives SymbolicTensor the operators of arrays."""
 
     def binary(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
-        return public(lambda self, other: record(function, (self, other), {}))
+        return filtered(lambda self, other: record(function, (self, other), {}))
 
     def reflected(function: Callable[[Any, Any], Any]) -> Callable[[SymbolicTensor, Any], Any]:
-        return public(lambda self, other: record(function, (other, self), {}))
+        return filtered(lambda self, other: record(function, (other, self), {}))
 
     def unary(function: Callable[[Any], Any]) -> Callable[[SymbolicTensor], Any]:
-        return public(lambda self: record(function, (self,), {}))
+        return filtered(lambda self: record(function, (self,), {}))
 
     for name in _BINARY:
         setattr(SymbolicTensor, f"__{name.strip('_')}__", binary(OPERATORS[name]))

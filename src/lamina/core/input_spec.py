@@ -6,11 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
-from lamina.core.shown import Shown, shown_arguments
+from lamina.core.text import ReprMixin, format_arguments, show_shape
 
 
-class InputSpec(Shown):
+class InputSpec(ReprMixin):
     """What a layer asks of one input; None asks nothing.
 
     Args:
@@ -53,9 +52,9 @@ class InputSpec(Shown):
     def _facts(self) -> Iterable[str]:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["ndim"] = None if self.shape is not None else self.ndim
-        return shown_arguments({name: value for name, value in fields.items() if value not in (None, {}, False)})
+        return format_arguments({name: value for name, value in fields.items() if value not in (None, {}, False)})
 
-    def mismatch(self, x: Any) -> str | None:
+    def _mismatch(self, x: Any) -> str | None:
         """Returns what is expected of an input and not so, in words, or None if all is well."""
         shape = self._squeezed(x.shape) if self.allow_last_axis_squeeze and self.ndim is not None else x.shape
         ndim = len(shape)
@@ -90,7 +89,7 @@ class InputSpec(Shown):
 def _is_of(dtype: Any, wanted: Any) -> bool:
     if wanted in ("integer", "floating"):
         return bool(jnp.issubdtype(dtype, jnp.integer if wanted == "integer" else jnp.floating))
-    return jnp.dtype(dtype) == jnp.dtype(wanted)
+    return bool(jnp.dtype(dtype) == jnp.dtype(wanted))
 
 
 def check_inputs(spec: Any, inputs: Any, layer: Any) -> None:
@@ -102,7 +101,7 @@ def check_inputs(spec: Any, inputs: Any, layer: Any) -> None:
         layer: the layer, for the message.
     """
     if type(spec) is InputSpec and hasattr(inputs, "shape"):
-        if spec.mismatch(inputs) is None:
+        if spec._mismatch(inputs) is None:
             return
         pairs = [(spec, inputs)]
     else:
@@ -110,7 +109,7 @@ def check_inputs(spec: Any, inputs: Any, layer: Any) -> None:
     for one, x in pairs:
         if x is None:
             raise ValueError(f"The layer {layer.path!r} expects an input where it was given None.")
-        wanted = None if one is None else one.mismatch(x)
+        wanted = None if one is None else one._mismatch(x)
         if wanted is not None:
             raise ValueError(
                 f"The layer {layer.path!r} expects {wanted}, but was called on an input of shape {show_shape(x.shape)} and dtype "

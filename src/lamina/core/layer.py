@@ -1,45 +1,42 @@
 """Layer: a function with state.
 
-`Layer.__call__` is the pipeline of a layer call; each of its steps is one function, here or in `lamina.core.calls`.
+What a layer is and offers is here. How a call goes is in `lamina.core.calls`, how a layer is built in `lamina.core.building`, how
+its parts are found and named in `lamina.core.tree`.
 """
 
-import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+import lamina.core.calls as calls
+import lamina.core.dtypes as dtypes
+import lamina.core.events as events
+import lamina.core.layer_losses as layer_losses
+import lamina.core.weights as weights_of
 import lamina.regularizers as regularizers
-from lamina.core import dtypes, events
-from lamina.core.building import build_once, shapes_for, shapes_of, specs_of
-from lamina.core.calls import (
-    CallSignature,
-    call_signature,
-    calls,
-    cast_input,
-    current_root,
-    has_symbolic,
-    undo_on_error,
-)
+from lamina.core.building import build_once, check_ready, undo_on_error
 from lamina.core.config import constructor_arguments, unknown_argument
-from lamina.core.contributions import Contributing
-from lamina.core.errors import describe_call, forgotten_init, show_shapes, user_line
-from lamina.core.frame import Cell, Transaction, in_trace, thread
-from lamina.core.graph import record
-from lamina.core.input_spec import check_inputs
-from lamina.core.leaving import explain, explaining, leave, public
+from lamina.core.context import context
+from lamina.core.errors import filter_traceback, filtered, user_line
+from lamina.core.frame import transact
+from lamina.core.graph import Structure
+from lamina.core.graph import record as record_call
 from lamina.core.lift import lift
-from lamina.core.made_once import explain_early, refuse_replacement, warn_of_unheld
-from lamina.core.masks import any_masks, check_masks, mask_of, with_mask
-from lamina.core.naming import snake_case, unique_name
-from lamina.core.shapes import ShapeSpec, abstract_call, settled
-from lamina.core.shown import is_plain, shown_arguments
+from lamina.core.metric import Metric
+from lamina.core.mistakes import refuse_replacement
+from lamina.core.record import LayerRecord
+from lamina.core.shapes import ShapeSpec, abstract_call
+from lamina.core.signature import CallSignature
 from lamina.core.symbolic import Node, SymbolicTensor
-from lamina.core.variable import Array, Variable, check_name
+from lamina.core.text import format_arguments, is_short
+from lamina.core.tree import Module, check_name, snake_case, unique_name, walk
+from lamina.core.variable import Array, Variable
 
 
-class Layer(Contributing, family="layers"):
+class Layer(Module, family="layers"):
     """A function with state: the base of everything that is composed.
 
     A subclass defines some of
@@ -79,34 +76,30 @@ class Layer(Contributing, family="layers"):
 
     supports_masking: bool = False
     input_spec: Any = None
-    casts_inputs: bool = True  # whether floating inputs are cast to the compute dtype
+    built: bool
+    _lamina: LayerRecord
+    _record = LayerRecord
+    _casts_inputs: ClassVar[bool] = True  # whether floating inputs are cast to the compute dtype
     _signature: ClassVar[CallSignature]
     _computes_mask: ClassVar[bool] = False
     _has_build: ClassVar[bool] = False
-    _ready: bool = False
-    built: bool
-    _building: bool
-    _nodes: list[Node]
-    _unassigned: list[Variable]
-    _built_with: tuple[tuple[Any, ...], str | None] | None  # the shapes, and the user's line
-    _called_with: tuple[tuple[Any, ...], dict[str, Any]] | None  # the arguments of the first call, arrays as ShapeSpecs
-    _untracked = Contributing._untracked | {"_nodes", "_unassigned", "_built_with", "_called_with", "input_spec"}
 
     # --- construction ------------------------------------------------------------------------------------------------
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._signature = call_signature(cls.call)
+        inherited = (base for base in cls.__mro__[1:] if "_signature" in vars(base) and base.call is cls.call)  # type: ignore[attr-defined]
+        cls._signature = next((base._signature for base in inherited), None) or CallSignature(cls.call)  # type: ignore[attr-defined]
         cls._computes_mask = cls.compute_mask is not Layer.compute_mask
-        if "build" in vars(cls):
+        of_no_layer = cls.build is not Layer.build and not hasattr(cls.build, "_runs_once")  # but of a class beside it
+        if "build" in vars(cls) or of_no_layer:
             cls._has_build = True
-            cls.build = build_once(vars(cls)["build"])  # type: ignore[method-assign]
+            cls.build = build_once(cls.build)  # type: ignore[method-assign]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Makes what every layer has, so that attributes can be set before `super().__init__()` is called."""
         self = super().__new__(cls, *args, **kwargs)
-        vars(self).update(built=False, _building=False, _nodes=[], _unassigned=[])
-        vars(self).update(_built_with=None, _called_with=None, _call_losses=Cell())
+        vars(self)["built"] = False
         return self
 
     def __init__(
@@ -117,32 +110,20 @@ class Layer(Contributing, family="layers"):
         dynamic: bool = False,
         activity_regularizer: Any = None,
         autocast: bool = True,
-        **kwargs: Any,
+        **unknown: Any,
     ) -> None:
-        for unknown in kwargs:
-            raise unknown_argument(type(self), unknown)
-        super().__init__()
-        self._explicit_name = None if name is None else check_name(name)
-        self._name = self._explicit_name or unique_name(snake_case(type(self).__name__))
-        self._trainable = bool(trainable)
-        self._dynamic = bool(dynamic)
+        for name_of_unknown in unknown:
+            raise unknown_argument(type(self), name_of_unknown)
+        record = self._lamina
+        record.name = None if name is None else check_name(name)
+        record.made_name = record.name or unique_name(snake_case(type(self).__name__))
+        record.trainable, record.dynamic = bool(trainable), bool(dynamic)
         self.autocast = bool(autocast)
-        self.casts_inputs = self.casts_inputs and self.autocast
-        self._set_policy(dtype)
+        _take_policy(self, dtypes.get(dtype))
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self._ready = True
+        record.ready = True
         if events.listeners:
             events.note("construct", type(self).__name__, subject=self, where=user_line(made=self))
-
-    def _set_policy(self, dtype: Any) -> None:
-        self._policy = dtypes.get(dtype)
-        self._compute_dtype = jnp.dtype(self._policy.compute_dtype)
-        mixed = self._policy.compute_dtype != self._policy.variable_dtype
-        self._autocast = self._compute_dtype if mixed and self.autocast else None
-
-    def _check_ready(self) -> None:
-        if not self._ready:
-            raise forgotten_init(type(self))
 
     # --- what subclasses define --------------------------------------------------------------------------------------
 
@@ -155,17 +136,18 @@ class Layer(Contributing, family="layers"):
             input_shapes: the shape of each input; None in it is an unknown size. One structure of shapes stands for one
                 structure of inputs.
         """
-        if self.built or self._building:  # a build that a subclass defines may end with super().build(...)
-            return
-        if not input_shapes:
-            self.built = True
-            return
-        try:
-            self._check_ready()
-            abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
-        except Exception as error:
-            leave(error)
-            raise
+        record = self._lamina
+        with record.lock:
+            if self.built or record.building:  # a build that a subclass defines may end with super().build(...)
+                return
+            if not input_shapes:
+                self.built = True
+                return
+            try:
+                _run_abstractly(self, *input_shapes)
+            except Exception as error:
+                filter_traceback(error)
+                raise
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the outputs. Every layer that is called defines it."""
@@ -182,227 +164,208 @@ class Layer(Contributing, family="layers"):
         """
         return mask if self.supports_masking else None
 
-    @public
+    @filtered
     def compute_output_shape(self, *input_shapes: Any) -> Any:
         """Returns the shape of the outputs for inputs of the given shapes, by running `call` without numbers.
 
         >>> lamina.layers.Dense(7).compute_output_shape((None, 5))
         (None, 7)
         """
-        self._check_ready()
-        outputs = abstract_call(self, tuple(self._symbolic(shape) for shape in input_shapes), {}, self._attempt)
-        return jax.tree.map(lambda spec: spec.shape, outputs)
-
-    def _symbolic(self, shapes: Any) -> Any:
-        """Returns symbolic inputs for a shape, or for a structure of shapes."""
-        if isinstance(shapes, dict):
-            return {key: self._symbolic(shape) for key, shape in shapes.items()}
-        if any(isinstance(item, (list, tuple, dict)) for item in shapes):
-            return type(shapes)(self._symbolic(shape) for shape in shapes)
-        return SymbolicTensor(shapes, self.compute_dtype)
+        return jax.tree.map(lambda spec: spec.shape, _run_abstractly(self, *input_shapes))
 
     # --- the call ----------------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Builds the layer if need be and computes its outputs; on symbolic tensors, records the call."""
         try:
-            self._check_ready()
-            if has_symbolic(args) or (kwargs and has_symbolic(kwargs)):
-                return self._connect(args, kwargs)
-            if thread.frames:
-                return self._enter(args, kwargs)
-            with Transaction():
-                return self._enter(args, kwargs)
+            check_ready(self)
+            if calls.has_symbolic(args) or (kwargs and calls.has_symbolic(kwargs)):
+                return _connect(self, args, kwargs)
+            if context.frames:
+                return calls.run(self, args, kwargs)
+            return transact(calls.run, self, args, kwargs)
         except Exception as error:
-            leave(error)
+            filter_traceback(error)
             raise
 
-    def _enter(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Runs the call inside what surrounds it: the stack of calls, the dtype that weights are read in, the errors."""
-        stack, autocast, training = calls.stack, thread.autocast, thread.training
-        root, frame = current_root(self), thread.frames[-1]
-        written = len(frame.log)
-        if not stack:
-            self._forget_losses()
-        try:
-            dtype = self._compute_dtype if self.casts_inputs else None
-            args = tuple([cast_input(arg, dtype) for arg in args])
-            for key in kwargs:
-                kwargs[key] = cast_input(kwargs[key], dtype)
-            args, thread.training = self._signature.resolve_training(args, kwargs, training)
-            stack.append((self, root))
-            try:
-                if self.built:
-                    return self._compute(args, kwargs)
-                with undo_on_error(self):
-                    return self._compute_first(args, kwargs)
-            finally:
-                stack.pop()
-                thread.autocast = autocast
-                thread.training = training
-        except Exception as error:
-            frame.undo(written)
-            self._explain(error, args, kwargs)
-            raise
+    # --- weights -----------------------------------------------------------------------------------------------------
 
-    def _compute_first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The first call: builds the layer from the shapes of its inputs, or by the call itself."""
-        self.children()  # adopts them, so that their paths are known from here on
-        shapes = settled(shapes_of(args, kwargs, self._signature))
-        self._called_with = specs_of(args, kwargs)
-        if self._has_build:
-            if self.input_spec is not None:
-                check_inputs(self.input_spec, self._signature.first(args, kwargs), self)
-            self.build(*shapes_for(type(self).build, shapes))
-        if self.built:
-            return self._compute(args, kwargs)
-        given = tuple(shapes.values())
-        with self._told_build(given):
-            outputs = self._compute(args, kwargs)
-        if not self.built:
-            self.built = True
-            self._note_built(given)
-        return outputs
+    def add_weight(
+        self,
+        shape_or_name: Any = None,
+        /,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        *,
+        shape: Any = None,
+    ) -> Variable:
+        """Creates a weight of this layer. Assign it to an attribute: that names it.
 
-    def _compute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The steps of every call: check the inputs, find the masks, compute, regularise, pass the mask on."""
-        signature = self._signature
-        if self.input_spec is not None:
-            check_inputs(self.input_spec, signature.first(args, kwargs), self)
-        if signature.masks:
-            signature.resolve_masks(args, kwargs)
-        elif self.supports_masking and any_masks():
-            inputs = signature.first(args, kwargs)
-            check_masks(inputs, mask_of(inputs), self)
-        thread.autocast = self._autocast
-        outputs = (self._told_call if events.listeners else self.call)(*args, **kwargs)
-        if isinstance(outputs, (Variable, list, tuple, dict)):
-            outputs = jax.tree.map(lambda leaf: leaf, outputs)  # variables become their values
-        if self.activity_regularizer is not None:
-            self._regularize_activity(outputs)
-        return self._pass_mask(args, kwargs, outputs) if self._computes_mask or any_masks() else outputs
+        Args:
+            shape_or_name: its sizes, the same as `shape`; or its name, the same as `name`.
+            initializer: by default `glorot_uniform` for floating dtypes and `zeros` for others.
+            dtype: by default the layer's `variable_dtype`.
+            trainable: whether gradients update it.
+            autocast: whether it is read in the compute dtype of a mixed policy.
+            regularizer: its penalty is one of the layer's losses.
+            constraint: applied after each update.
+            name: an explicit name; by default the attribute's.
+            shape: its sizes; a scalar by default.
 
-    def _told_call(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs `call`, and tells those who watch."""
-        why = events.why_called((args, kwargs), in_trace())
-        with events.happening("call", type(self).__name__, subject=self, reason=why, given=describe_call(args, kwargs)) as event:
-            outputs = self.call(*args, **kwargs)
-            event.gave = jax.tree.map(lambda leaf: ShapeSpec(jnp.shape(leaf), jnp.result_type(leaf)), outputs)
-            return outputs
+        Raises:
+            ValueError: for unknown or negative sizes, or a name that another weight of this layer has.
+        """
+        check_ready(self)
+        if isinstance(shape_or_name, str):
+            name = shape_or_name
+        elif shape_or_name is not None:
+            shape = shape_or_name
+        return weights_of.make_weight(self, shape, initializer, dtype, trainable, autocast, regularizer, constraint, name)
 
-    def _told_build(self, shapes: tuple[Any, ...]) -> Any:
-        """Returns a context that tells those who watch of a build."""
-        if not events.listeners:
-            return contextlib.nullcontext()
-        because = "build() was called"
-        if calls.stack and calls.stack[-1][0] is self:
-            because = f"its first call, {events.in_words(events.why_called((), in_trace()))}"
-        given = ", ".join(show_shapes(shape) for shape in shapes)
-        return events.happening("build", type(self).__name__, subject=self, given=given, because=because)
+    @property
+    def trainable(self) -> bool:
+        """Whether its weights are trained. Setting it sets it for all layers below."""
+        return self._lamina.trainable
 
-    def _pass_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
-        """Puts the mask that `compute_mask` gives on the outputs; parts of composite layers may have put one on already."""
-        inputs = self._signature.first(args, kwargs)
-        mask = kwargs.get("mask")
-        mask = mask_of(inputs) if mask is None else mask
-        held = [leaf for leaf in jax.tree.leaves((args, kwargs)) if isinstance(leaf, jax.Array)]
-        if self._computes_mask or (self.supports_masking and mask is not None):
-            return with_mask(outputs, self.compute_mask(inputs, mask), held)
-        if not self.supports_masking and isinstance(outputs, jax.Array) and any(outputs is array for array in held):
-            return with_mask(outputs, None, held)
-        return outputs
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in weights_of.layers_of(self):
+            layer._lamina.trainable = bool(value)
 
-    def _connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Records a call on symbolic tensors."""
-        outputs = None
-        if self.dynamic and type(self).compute_output_shape is not Layer.compute_output_shape:
-            shapes = [jax.tree.map(lambda t: t.shape, arg, is_leaf=lambda t: isinstance(t, SymbolicTensor)) for arg in args]
-            outputs = jax.tree.map(
-                lambda shape: ShapeSpec(tuple(shape), self.compute_dtype),
-                self.compute_output_shape(*shapes),
-                is_leaf=lambda leaf: isinstance(leaf, tuple),
+    @property
+    def weights(self) -> list[Variable]:
+        """The weights of this layer and of those below it; those of one layer in the order trainable, then others."""
+        return list(weights_of.weights_with_trainability(self))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that gradients update."""
+        return [weight for weight, trained in weights_of.weights_with_trainability(self).items() if trained]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that gradients do not update: frozen ones, and state such as moving averages."""
+        return [weight for weight, trained in weights_of.weights_with_trainability(self).items() if not trained]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The same as `trainable_weights`."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """All other variables: frozen weights, moving averages, the state of metrics and seed generators."""
+        trained = set(self.trainable_weights)
+        return [variable for variable in self.variables if variable not in trained]
+
+    def count_params(self) -> int:
+        """Returns the number of elements of all weights. Raises ValueError for a layer that is still to be built."""
+        if not self.built and (type(self)._has_build or weights_of.layers_in(self)):
+            raise ValueError(
+                f"The weights of {self.path!r} cannot be counted: it is not built yet. Call it on data, or build(shape)."
             )
-        outputs = record(self, args, kwargs, outputs, self._attempt)
-        self._nodes.append(next(leaf.node for leaf in jax.tree.leaves(outputs)))
-        return outputs
+        return sum(weight.size for weight in self.weights)
 
-    def _attempt(self) -> undo_on_error:
-        return undo_on_error(self)
+    def get_weights(self) -> list[np.ndarray]:
+        """Returns copies of the weights' values, in the order of `weights`: all of one moment, also while the model is trained."""
+        return weights_of.get_weights(self)
 
-    def _explain(self, error: Exception, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Adds to an error, once, which layer it came from, how that was called and built, and the user's lines."""
-        explain_early(error, self)
-        subject = f"the layer {self.path!r} ({type(self).__name__})"
-        explain(error, subject, describe_call(args, kwargs), self._built_with, precisely=True)
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets all weights, in the order of `weights`.
 
-    def _note_built(self, shapes: tuple[Any, ...]) -> None:
-        self._built_with = (shapes, user_line())
-        if calls.stack and not self._parents:
-            warn_of_unheld(self)
+        Raises:
+            ValueError: if the number or a shape is not right; then no weight is set.
+        """
+        weights_of.set_weights(self, weights)
 
-    def _check_replaced(self, name: str, before: Any, now: Any) -> None:
-        kinds = (Variable, Layer)
-        if calls.stack and isinstance(before, kinds) and isinstance(now, kinds):
-            refuse_replacement(self, name, before, now)
+    # --- losses and metrics ------------------------------------------------------------------------------------------
 
-    # --- properties --------------------------------------------------------------------------------------------------
+    def add_loss(self, losses: Any) -> None:
+        """Adds one loss, or a list of them, to what training minimises.
+
+        Args:
+            losses: values, for the call that is running; functions without arguments, computed each time `losses` is
+                read; or symbolic tensors of the model's graph, computed at each of its calls.
+        """
+        layer_losses.add_loss(self, losses)
+
+    def add_metric(self, value: Any, name: str | None = None) -> None:
+        """Takes a value into a mean over batches that training shows and logs.
+
+        Args:
+            value: an array, in `call`; a symbolic tensor of a model's graph; or a Metric, whose `result` is shown.
+            name: what logs call it. May only be left out for a Metric.
+
+        Raises:
+            ValueError: if there is no name.
+        """
+        layer_losses.add_metric(self, value, name)
+
+    @property
+    def losses(self) -> list[Any]:
+        """The losses of this layer and of those below it: from the last call, from functions, and of weights."""
+        return layer_losses.losses_of(self)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics of this layer and of those below it."""
+        return layer_losses.metrics_of(self)
+
+    # --- what it is --------------------------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
         """The explicit name, or one made from the class's that is unique since `clear_session`."""
-        return self._name if self._ready else snake_case(type(self).__name__)
+        return self._lamina.made_name or snake_case(type(self).__name__)
 
     @property
     def dtype_policy(self) -> dtypes.DTypePolicy:
         """In which dtypes it keeps its weights and computes."""
-        return self._policy
+        return self._lamina.policy
 
     @property
     def dtype(self) -> str:
         """The dtype of its weights."""
-        return self._policy.variable_dtype
+        return self._lamina.policy.variable_dtype
 
     @property
     def variable_dtype(self) -> str:
         """The dtype of its weights."""
-        return self._policy.variable_dtype
+        return self._lamina.policy.variable_dtype
 
     @property
     def compute_dtype(self) -> str:
         """The dtype that floating inputs are cast to, and in which weights are read in `call`."""
-        return self._policy.compute_dtype
+        return self._lamina.policy.compute_dtype
 
     @property
     def dynamic(self) -> bool:
         """Whether it, or a layer below it, must run as plain Python."""
-        return any(layer._dynamic for layer in self.flatten_layers() if isinstance(layer, Layer))
+        return any(layer._lamina.dynamic for layer in weights_of.layers_of(self))
 
     @property
     def input(self) -> Any:
         """The symbolic input of a layer that was connected once. Raises AttributeError otherwise."""
-        node = self._only_node("input")
+        node = _only_node(self, "input")
         return node.args[0] if len(node.args) == 1 else list(node.args)
 
     @property
     def output(self) -> Any:
         """The symbolic output of a layer that was connected once. Raises AttributeError otherwise."""
-        return self._only_node("output").outputs
-
-    def _only_node(self, what: str) -> Node:
-        if len(self._nodes) != 1:
-            raise AttributeError(
-                f"The layer {self.path!r} was called on symbolic tensors {len(self._nodes)} times, so it has no one {what}. "
-                f"Keep what its call returned instead of asking for layer.{what}."
-            )
-        return self._nodes[0]
+        return _only_node(self, "output").outputs
 
     def _facts(self) -> Iterable[str]:
-        given = {name: value for name, value in self._given_by_name().items() if name != "name" and is_plain(value)}
-        return [self.path, *shown_arguments(given), *([] if self.built else ["not built"])]
+        given = {name: value for name, value in self._given_by_name().items() if name != "name" and is_short(value)}
+        return [self.path, *format_arguments(given), *([] if self.built else ["not built"])]
 
     # --- other forms -------------------------------------------------------------------------------------------------
 
-    @public
+    @filtered
     def stateless_call(
         self, trainable_values: Sequence[Any], non_trainable_values: Sequence[Any], *args: Any, **kwargs: Any
     ) -> tuple[Any, list[Array]]:
@@ -434,11 +397,94 @@ class Layer(Contributing, family="layers"):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, the name and the dtype policy: what `from_config` takes."""
         config = super().get_config()
-        base = {"name": self.name, "trainable": self._trainable, "dtype": self._policy.name}
+        base = {"name": self.name, "trainable": self.trainable, "dtype": dtypes.written(self._lamina.policy)}
         cls: type = type(self)
         known = constructor_arguments(cls)
         return {**config, **{key: value for key, value in base.items() if known is None or key in known}}
 
+    # --- the tree ----------------------------------------------------------------------------------------------------
 
-explaining.add(Layer._enter.__code__)
-Layer._signature = call_signature(Layer.call)
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "built" and value and not self._lamina.building:
+            self._lamina.built_at = user_line()
+        super().__setattr__(name, value)
+
+    def _check_replaced(self, name: str, before: Any, now: Any) -> None:
+        kinds = (Variable, Layer)
+        if context.calls and isinstance(before, kinds) and isinstance(now, kinds):
+            refuse_replacement(self, name, before, now)
+
+    def _attached(self, value: Any) -> None:
+        made = self._lamina.unassigned
+        if made:
+            held = {id(child) for _, child in walk("", value)}
+            self._lamina.unassigned = [variable for variable in made if id(variable) not in held]
+
+    def _besides(self) -> Iterator[tuple[str, Any]]:
+        yield from super()._besides()
+        yield from weights_of.unassigned(self)
+        yield from self._lamina.added_metrics.items()
+
+    def _gives_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Tells whether the outputs of a call are given the mask that `compute_mask` makes."""
+        return True
+
+    def _structure(self) -> Structure | None:
+        """Returns how its parts are connected, where that is known."""
+        return None
+
+    def _when_built(self, shapes: tuple[Any, ...]) -> None:
+        """Takes note of the shapes that it was built for."""
+
+
+def _take_policy(layer: Layer, policy: dtypes.DTypePolicy) -> None:
+    record = layer._lamina
+    record.policy = policy
+    compute_dtype = jnp.dtype(policy.compute_dtype)
+    record.input_dtype = compute_dtype if type(layer)._casts_inputs and layer.autocast else None
+    mixed = policy.compute_dtype != policy.variable_dtype
+    record.weight_dtype = compute_dtype if mixed and layer.autocast else None
+
+
+def _connect(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Records a call on symbolic tensors."""
+    outputs = None
+    if layer.dynamic and type(layer).compute_output_shape is not Layer.compute_output_shape:
+        shapes = [jax.tree.map(lambda t: t.shape, arg, is_leaf=lambda t: isinstance(t, SymbolicTensor)) for arg in args]
+        outputs = jax.tree.map(
+            lambda shape: ShapeSpec(tuple(shape), layer.compute_dtype),
+            layer.compute_output_shape(*shapes),
+            is_leaf=lambda leaf: isinstance(leaf, tuple),
+        )
+    outputs = record_call(layer, args, kwargs, outputs, lambda: undo_on_error(layer))
+    layer._lamina.nodes.append(next(leaf._node for leaf in jax.tree.leaves(outputs)))
+    return outputs
+
+
+def _run_abstractly(layer: Layer, *input_shapes: Any) -> Any:
+    """Runs a layer without numbers, which builds it; returns its outputs as specs."""
+    check_ready(layer)
+    inputs = tuple(symbolic_inputs(layer, shape) for shape in input_shapes)
+    return abstract_call(layer, inputs, {}, lambda: undo_on_error(layer))
+
+
+def symbolic_inputs(layer: Layer, shapes: Any) -> Any:
+    """Returns symbolic inputs of a layer, for a shape or for a structure of shapes."""
+    if isinstance(shapes, dict):
+        return {key: symbolic_inputs(layer, shape) for key, shape in shapes.items()}
+    if any(isinstance(item, (list, tuple, dict)) for item in shapes):
+        return type(shapes)(symbolic_inputs(layer, shape) for shape in shapes)
+    return SymbolicTensor(shapes, layer.compute_dtype)
+
+
+def _only_node(layer: Layer, what: str) -> Node:
+    nodes = layer._lamina.nodes
+    if len(nodes) != 1:
+        raise AttributeError(
+            f"The layer {layer.path!r} was called on symbolic tensors {len(nodes)} times, so it has no one {what}. "
+            f"Keep what its call returned instead of asking for layer.{what}."
+        )
+    return nodes[0]
+
+
+Layer._signature = CallSignature(Layer.call)

@@ -5,20 +5,23 @@ import functools
 import inspect
 import sys
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 import lamina.core.events as events
-from lamina.core.errors import describe, describe_call
-from lamina.core.frame import Cell, Frame, in_trace, thread
-from lamina.core.leaving import explain, explaining, leave, public
+from lamina.core.context import context
+from lamina.core.errors import add_context, filter_traceback, filtered
+from lamina.core.frame import Cell, Frame, given_away, keep_for_readers, state_lock, store, transact, whole
+from lamina.core.interrupt import uninterrupted
+from lamina.core.jax_internals import in_trace
 from lamina.core.masks import any_masks, masks_of, put_masks
-from lamina.core.naming import next_serial
-from lamina.core.shown import Shown, shown
-from lamina.core.side_effects import watched
+from lamina.core.placement import copied, own_memory, placed
+from lamina.core.side_effects import checking_side_effects
+from lamina.core.text import ReprMixin, describe, describe_call, format_value
+from lamina.core.tree import next_serial
 from lamina.core.variable import Array, Variable, are_same
 
 
@@ -43,14 +46,14 @@ def lift(function: Callable[..., Any], variables: Sequence[Variable]) -> Callabl
     """
     variables = tuple(variables)
 
-    @public
+    @filtered
     def pure(values: Sequence[Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Array]]:
         if len(values) != len(variables):
             raise ValueError(f"{len(variables)} values were expected, one for each variable, not {len(values)}.")
         given = [jnp.asarray(value, variable.dtype) for variable, value in zip(variables, values, strict=True)]
         for variable, value in zip(variables, given, strict=True):
             if variable.shape != value.shape:
-                raise ValueError(f"{variable.label} has shape {variable.shape}; the value given for it has {value.shape}.")
+                raise ValueError(f"{variable._label} has shape {variable.shape}; the value given for it has {value.shape}.")
         with Frame(zip(variables, given, strict=True), owned=variables) as frame:
             out = _values(function(*args, **kwargs))
             return out, [frame.values[variable] for variable in variables]
@@ -63,7 +66,7 @@ def _values(structure: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf, structure)
 
 
-def variables_in(cells: dict[Cell, None] | None) -> list[Variable]:
+def only_variables(cells: dict[Cell, None] | None) -> list[Variable]:
     """Returns the variables among cells that a frame has noted."""
     return [cell for cell in cells or () if isinstance(cell, Variable)]
 
@@ -72,14 +75,14 @@ def touched_by(function: Callable[..., Any], *args: Any) -> tuple[Any, list[Vari
     """Runs a call abstractly; returns the specs of its result, and the variables that it reads and that it writes."""
     frame = Frame(log_reads=True)
     out = jax.eval_shape(lambda *args: run_in_frame(frame, function, *args)[0], *args)
-    return out, variables_in(frame.reads), variables_in(frame.written)
+    return out, only_variables(frame.reads), only_variables(frame.written)
 
 
 def run_in_frame(frame: Frame, function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, list[Variable], list[Array]]:
     """Runs a function in a frame and returns its result, the variables that it wrote, and their new values."""
     with frame:
         out = _values(function(*args, **kwargs))
-    written = variables_in(frame.written)
+    written = only_variables(frame.written)
     return out, written, [frame.values[variable] for variable in written]
 
 
@@ -90,6 +93,24 @@ class _Found(Exception):
     def __init__(self, read: list[Variable], written: list[Variable]) -> None:
         self.read = read
         self.written = written
+
+
+class _NotTraced(Exception):
+    """A program was started that has to be traced first."""
+
+
+class _Touched(NamedTuple):
+    """The variables that a function touches, and its programs for these.
+
+    Attributes:
+        read: those that it only reads.
+        written: those that it writes.
+        programs: by what surrounds a call, a program that donates what is written, and one that does not.
+    """
+
+    read: tuple[Variable, ...]
+    written: tuple[Variable, ...]
+    programs: dict[Any, tuple[Any, Any]]
 
 
 class _Place:
@@ -114,10 +135,10 @@ def donatable(arrays: list[Array]) -> list[Array]:
     if not arrays or max(map(sys.getrefcount, arrays)) <= _OWN:
         return arrays
     held = [count > _OWN for count in map(sys.getrefcount, arrays)]
-    return [jax.device_put(array, may_alias=False) if copy else array for array, copy in zip(arrays, held, strict=True)]
+    return [copied(array) if copy else array for array, copy in zip(arrays, held, strict=True)]
 
 
-class Compiled(Shown):
+class Compiled(ReprMixin):
     """A stateful function, compiled: see `lamina.jit`."""
 
     def __init__(self, function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]) -> None:
@@ -127,20 +148,24 @@ class Compiled(Shown):
         self._traced = False
         self._last: dict[str, str] | None = None  # what the last trace was given
         self._known = False
+        self._donates = True  # whether what it writes is written over in place
+        self._borrows = False  # whether who calls it leaves the memory of its arguments alone until the results are there
         # For those who watch: why layers are called inside, why there is a first trace, and whether traces are worth telling.
-        self.reason, self.new_because, self.told = "jit", "first time", True
-        self._bound: weakref.WeakKeyDictionary[Any, Compiled] = weakref.WeakKeyDictionary()
-        self._settle((), ())
+        self._reason, self._new_because, self._reported = "jit", "first time", True
+        self._bound: dict[int, Compiled] = {}  # of methods, for each instance by its identity: equal ones differ, too
+        self._touched = _Touched((), (), {})
 
     def _facts(self) -> Iterable[str]:
-        return [shown(self.function)]
+        return [format_value(self.function)]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Makes a function in a class body a method: compiled for each instance by itself."""
         if instance is None:
             return self
-        if instance not in self._bound:
-            reference = weakref.ref(instance)
+        key = id(instance)
+        if key not in self._bound:
+            forget = self._bound.pop
+            reference = weakref.ref(instance, lambda _: forget(key, None))
 
             @functools.wraps(self.function)
             def method(*args: Any, **kwargs: Any) -> Any:
@@ -148,63 +173,67 @@ class Compiled(Shown):
 
             del method.__wrapped__
             bound = Compiled(method, (), ())
-            bound.static_argnums, bound.static_argnames = tuple(n - 1 for n in self.static_argnums), self.static_argnames
-            self._bound[instance] = bound
-        return functools.partial(_call_method, self._bound[instance], instance)
+            bound.static_argnums, bound.static_argnames = tuple(n - 1 for n in self.static_argnums if n), self.static_argnames
+            self._bound[key] = bound
+        return functools.partial(_call_method, self._bound[key], instance)
 
-    def expect(self, read: Sequence[Variable], written: Sequence[Variable]) -> None:
+    def _expect(self, read: Iterable[Variable], written: Iterable[Variable]) -> None:
         """Says which variables the function reads and writes, so that one trace is enough."""
         writes = dict.fromkeys(written)
         variables = tuple(v for v in dict.fromkeys(read) if v not in writes), tuple(writes)
-        if not all(map(are_same, variables, self._variables)):
-            self._settle(*variables)
+        if not all(map(are_same, variables, self._touched[:2])):
+            self._touched = _Touched(*variables, {})
 
-    def _settle(self, read: tuple[Variable, ...], written: tuple[Variable, ...]) -> None:
-        self._variables = (read, written)
-        self._programs: dict[Any, tuple[Callable[..., Any], Callable[..., Any]]] = {}
-
-    def _compile(self, context: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def _compile(self, touched: "_Touched", surroundings: Any) -> tuple[Any, Any]:
         """Makes the program, one that donates and one that does not; its trace raises _Found if it touches other variables.
 
         Args:
-            context: what a trace depends on besides its arguments; each has a program of its own.
+            touched: the variables that are known so far.
+            surroundings: what a trace depends on besides its arguments; each has a program of its own.
         """
-        read, written = self._variables
+        read, written = touched.read, touched.written
         known_read, known_written = {*read, *written}, set(written)
         first = not self._traced
 
         def pure(
             given: list[Array], kept: list[Array], masks: dict[int, Any], *args: Any, **kwargs: Any
         ) -> tuple[Any, list[Array]]:
+            if context.dispatching:
+                raise _NotTraced
             start = next_serial()
             if masks:
                 put_masks(jax.tree.leaves((args, kwargs)), masks)
             frame = Frame(zip(written + read, given + kept, strict=True), log_reads=True)
-            with watched(self.spoken, True, self.function), frame, events.reason(self.reason), self._told(args, kwargs, context):
+            with (
+                checking_side_effects(self._description, True, self.function),
+                frame,
+                events.reason(self._reason),
+                self._reporting(args, kwargs, surroundings),
+            ):
                 out = _values(self.function(*args, **kwargs))
             # A variable that this trace has made belongs to a layer that was built, or, made once more, to this call alone.
-            outside = [v for v in variables_in(frame.reads) + variables_in(frame.written) if first or v._serial < start]
+            outside = [v for v in only_variables(frame.reads) + only_variables(frame.written) if first or v._lamina.serial < start]
             new_read = [v for v in outside if v not in known_read and v in (frame.reads or ())]
             new_written = [v for v in outside if v not in known_written and v in frame.written]
             if new_read or new_written:
                 raise _Found(new_read, new_written)
-            return out, [frame.values[variable] for variable in written]
+            return out, [placed(frame.values[variable], variable._placement) for variable in written]
 
         pure.__name__ = getattr(self, "__name__", "function")  # what profiles and logs show
         static = tuple(n + 3 for n in self.static_argnums)
         compiled = functools.partial(jax.jit, pure, static_argnums=static, static_argnames=self.static_argnames)
-        programs = self._programs[context] = compiled(donate_argnums=0), compiled()
+        programs = touched.programs[surroundings] = compiled(donate_argnums=0), compiled()
         return programs
 
-    def _told(self, args: tuple[Any, ...], kwargs: dict[str, Any], context: tuple[Any, ...]) -> Any:
+    def _reporting(self, args: tuple[Any, ...], kwargs: dict[str, Any], surroundings: tuple[Any, ...]) -> Any:
         """Returns a context that tells those who watch of a trace, and why there is one."""
-        if not self.told:
+        if not self._reported:
             return contextlib.nullcontext()
-        before, now = self._last, _named(self.function, args, kwargs, context)
+        before, now = self._last, _named(self.function, args, kwargs, surroundings)
         self._last = now
         changed = [] if before is None else [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if before is None:
-            because = self.new_because
+            because = self._new_because
         elif changed:
             because = "; ".join(f"{name} was {before.get(name, 'not given')}, is {now.get(name, 'not given')}" for name in changed)
         else:
@@ -214,62 +243,116 @@ class Compiled(Shown):
         return events.happening("trace", name, reason=events.current_reason(), because=because, given=_listed(now))
 
     @property
-    def spoken(self) -> str:
+    def _description(self) -> str:
         """What messages call it."""
-        return f"the {self.reason}" if self.reason != "jit" else f"the compiled function {getattr(self, '__name__', 'function')!r}"
+        if self._reason != "jit":
+            return f"the {self._reason}"
+        return f"the compiled function {getattr(self, '__name__', 'function')!r}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if not events.listeners or thread.frames:
-                return self._run(args, kwargs)
+            if not events.listeners or context.frames:
+                return self._call(args, kwargs, {})
             with events.run(getattr(self, "__name__", "function")):
-                return self._run(args, kwargs)
-        except _Found:
+                return self._call(args, kwargs, {})
+        except (_Found, _NotTraced):
             raise
         except Exception as error:
-            explain(error, self.spoken, describe_call(args, kwargs))
-            leave(error)
+            filter_traceback(error)
             raise
 
-    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any], also: Mapping[Cell, Any]) -> Any:
+        """Calls it.
+
+        Args:
+            args: what the function is given by place.
+            kwargs: what it is given by name.
+            also: values of other cells, to be stored together with those of its variables.
+        """
+        try:
+            return self._run(args, kwargs, also)
+        except (_Found, _NotTraced):
+            raise
+        except Exception as error:
+            add_context(error, self._description, describe_call(args, kwargs))
+            filter_traceback(error)
+            raise
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], also: Mapping[Cell, Any]) -> Any:
+        if not self._borrows:
+            args, kwargs = own_memory(args), own_memory(kwargs)
         masks = masks_of(jax.tree.leaves((args, kwargs))) if any_masks() else {}
-        context = (thread.training, thread.autocast)
-        plain = not thread.frames and not in_trace()
+        if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+            call = self.function if context.frames or in_trace() else functools.partial(transact, self.function)
+            return call(*args, **kwargs)
+        run = self._run_inside if context.frames or in_trace() else functools.partial(self._run_alone, also)
         while True:
-            read, written = self._variables
-            donating, keeping = self._programs.get(context) or self._compile(context)
-            program = donating
-            if plain:
-                kept = [variable._value for variable in read]
-                given = donatable([variable._value for variable in written])
-                if written and jax.config.jax_debug_nans:  # type: ignore[attr-defined]
-                    program = keeping
-            else:
-                # Only plain calls donate: a gradient may need what was read, and a frame may go back to it.
-                program = keeping
-                kept, given = [variable.read() for variable in read], [variable.read() for variable in written]
-                if written and not thread.frames:
-                    written[0].check(given[0])
+            touched = self._touched
             try:
-                out, new = program(given, kept, masks, *args, **kwargs)
-                break
+                return run(touched, args, kwargs, masks)
             except _Found as found:
                 self._traced = True
-                new_read, new_written = found.read, found.written
-            self.expect((*read, *new_read), (*written, *new_written))
-        if plain:
-            for variable, value in zip(written, new, strict=True):
-                variable._value = value
-        else:
-            for variable, value in zip(written, new, strict=True):
-                variable.assign(value)
+                self._expect((*touched.read, *found.read), (*touched.written, *found.written))
+
+    def _run_alone(
+        self,
+        also: Mapping[Cell, Any],
+        touched: "_Touched",
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        masks: dict[int, Any],
+    ) -> Any:
+        """Runs the program on the variables themselves, whose arrays it may write over: nobody else reads or writes meanwhile.
+
+        Where it has to be traced and compiled first, that is done while others go on.
+        """
+        read, written = touched.read, touched.written
+        surroundings = (context.training, context.autocast)
+        donating, keeping = touched.programs.get(surroundings) or self._compile(touched, surroundings)
+        donates = self._donates and written and not jax.config.jax_debug_nans  # type: ignore[attr-defined]
+        program = donating if donates else keeping
+        for traced in (False, True):
+            with state_lock, uninterrupted() if donates else contextlib.nullcontext():
+                keep_for_readers(written)
+                kept = [variable._value for variable in read]
+                context.dispatching, before = not traced, context.dispatching
+                try:
+                    given_away.update(written if donates else ())
+                    given = [variable._value for variable in written]
+                    given = donatable(given) if donates else given
+                    out, new = program(given, kept, masks, *args, **kwargs)
+                    store((*written, *also), (*new, *also.values()))
+                    return out
+                except _NotTraced:
+                    pass
+                finally:
+                    given_away.clear()
+                    context.dispatching = before
+            context.dispatching, before = False, context.dispatching
+            try:
+                program.lower(given, kept, masks, *args, **kwargs).compile()
+            finally:
+                context.dispatching = before
+        raise AssertionError("a program that has been traced runs")
+
+    def _run_inside(self, touched: "_Touched", args: tuple[Any, ...], kwargs: dict[str, Any], masks: dict[int, Any]) -> Any:
+        """Runs the program inside a frame or a trace; donates nothing: a gradient may need what was read, or a frame go back."""
+        surroundings = (context.training, context.autocast)
+        _, keeping = touched.programs.get(surroundings) or self._compile(touched, surroundings)
+        kept, given = [v._read() for v in touched.read], [v._read() for v in touched.written]
+        if touched.written and not context.frames:
+            touched.written[0]._check(given[0])
+        before, context.dispatching = context.dispatching, False
+        try:
+            out, new = keeping(given, kept, masks, *args, **kwargs)
+        finally:
+            context.dispatching = before
+        for variable, value in zip(touched.written, new, strict=True):
+            variable.assign(value)
         return out
 
 
-explaining.add(Compiled.__call__.__code__)
-
-
-def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: tuple[Any, ...]) -> dict[str, str]:
+def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], surroundings: tuple[Any, ...]) -> dict[str, str]:
     """Returns each argument of a trace as `describe` shows it, by its name, and what else a trace depends on."""
     given = dict(kwargs)
     try:
@@ -277,10 +360,10 @@ def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context
     except (TypeError, ValueError):
         given |= {f"argument {i}": arg for i, arg in enumerate(args)}
     leaves = [(name + jax.tree_util.keystr(path), leaf) for name, arg in given.items() for path, leaf in _paths(arg)]
-    training, autocast = context
-    surroundings = {} if training is None else {"training": repr(training)}
-    surroundings |= {} if autocast is None else {"the dtype of weights": autocast.name}
-    return surroundings | {name: describe(leaf) for name, leaf in leaves}
+    training, autocast = surroundings
+    around = {} if training is None else {"training": repr(training)}
+    around |= {} if autocast is None else {"the dtype of weights": autocast.name}
+    return around | {name: describe(leaf) for name, leaf in leaves}
 
 
 def _paths(value: Any) -> list[tuple[Any, Any]]:
@@ -296,7 +379,7 @@ def _call_method(bound: Compiled, instance: Any, *args: Any, **kwargs: Any) -> A
     try:
         return bound(*args, **kwargs)
     except Exception as error:
-        leave(error)
+        filter_traceback(error)
         raise
 
 
@@ -305,6 +388,8 @@ def _static(
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Returns static arguments by number and by name, so that they are static however they are passed."""
     nums = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+    if any(number < 0 for number in nums):
+        nums = {number % len(inspect.signature(function).parameters) for number in nums}
     names = {static_argnames} if isinstance(static_argnames, str) else set(static_argnames)
     if nums or names:
         parameters = list(inspect.signature(function).parameters.values())
@@ -370,7 +455,7 @@ def value_and_grad(
 
     Raises:
         ValueError: if `wrt` has no variables, which often means that the layer is not built yet.
-        TypeError: if it holds something that is no variable of floating dtype.
+        TypeError: if it holds something that is not a variable of a floating dtype.
 
     >>> w = lamina.Variable(3.0, name="w")
     >>> value, gradient = lamina.value_and_grad(lambda x: w * w * x, w)(2.0)
@@ -380,6 +465,7 @@ def value_and_grad(
     if wrt is not None:
         check_wrt(wrt)
 
+    @whole
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         written: list[Variable] = []
@@ -396,9 +482,9 @@ def value_and_grad(
             value, aux = out if has_aux else (out, None)
             return value, (aux, masks_of(jax.tree.leaves(aux)), new)
 
-        values = [target.read() for target in targets]
+        values = [target._read() for target in targets]
         try:
-            with watched("a gradient", function=function):
+            with checking_side_effects("a gradient", function=function):
                 if wrt is None:
                     numbers = (argnums,) if isinstance(argnums, int) else argnums
                     positions = tuple(n % len(args) + 1 if -len(args) <= n < len(args) else n + 1 for n in numbers)
@@ -409,8 +495,8 @@ def value_and_grad(
                     by_target = dict(zip(targets, grads, strict=True))
                     grads = jax.tree.unflatten(tree, [by_target[target] for target in wanted])
         except Exception as error:
-            explain(error, f"a gradient of {getattr(function, '__name__', 'a function')!r}", describe_call(args, kwargs))
-            leave(error)
+            add_context(error, f"a gradient of {getattr(function, '__name__', 'a function')!r}", describe_call(args, kwargs))
+            filter_traceback(error)
             raise
         put_masks(jax.tree.leaves(aux), aux_masks)
         for variable, array in zip(written, new, strict=True):
@@ -432,7 +518,7 @@ def grad(
     """
     compute = value_and_grad(function, wrt, argnums=argnums, has_aux=has_aux)
 
-    @public
+    @filtered
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         value, grads = compute(*args, **kwargs)

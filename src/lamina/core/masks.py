@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 
 # By the identity of an array, traced ones too: JAX lets nobody put attributes on those. An entry goes when its array does.
 _masks: "dict[int, tuple[weakref.ref[Any], Any]]" = {}
@@ -62,9 +62,9 @@ def check_masks(inputs: Any, masks: Any, layer: Any = None) -> None:
         for item, own in zip(inputs, masks, strict=False):
             check_masks(item, own, layer)
     elif isinstance(inputs, jax.Array) and hasattr(masks, "shape") and masks.shape != inputs.shape[: masks.ndim]:
-        whose = "The mask" if layer is None else f"The mask of the layer {layer.path!r}"
+        owner = "The mask" if layer is None else f"The mask of the layer {layer.path!r}"
         raise ValueError(
-            f"{whose} has shape {show_shape(masks.shape)}, which is not that of the first axes of inputs of shape "
+            f"{owner} has shape {show_shape(masks.shape)}, which is not that of the first axes of inputs of shape "
             f"{show_shape(inputs.shape)}."
         )
 

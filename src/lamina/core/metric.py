@@ -1,21 +1,20 @@
 """Metric: a value that is accumulated over batches. Layers own metrics, so the base class and `Mean` live here."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 import lamina.initializers as initializers
-from lamina.core.errors import describe_call, forgotten_init
-from lamina.core.leaving import explain, leave
+from lamina.core.errors import add_context, filter_traceback, forgotten_init
 from lamina.core.lift import lift
 from lamina.core.masks import mask_of
-from lamina.core.naming import snake_case
 from lamina.core.plain import encode
+from lamina.core.registry import is_own
 from lamina.core.sample_weights import weights_of
-from lamina.core.tree import Module
+from lamina.core.text import describe_call
+from lamina.core.tree import Module, snake_case
 from lamina.core.variable import Array, Variable
 from lamina.ops.numpy import divide_no_nan
 
@@ -32,10 +31,10 @@ class Metric(Module, family="metrics"):
         dtype: the dtype of its variables; by default float32.
     """
 
-    checked_types = (bool, int, float)
+    _checked_types = (bool, int, float)
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        self._explicit_name = name or snake_case(type(self).__name__)
+        self._lamina.name = name or snake_case(type(self).__name__)
         self.dtype = jnp.dtype(dtype or "float32")
 
     def add_variable(
@@ -54,6 +53,10 @@ class Metric(Module, family="metrics"):
 
     add_weight = add_variable
 
+    @classmethod
+    def _from_name(cls, name: str) -> Self:
+        return cls(name=name) if is_own(cls) else cls()  # a class of a user's need not take a name
+
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Takes a batch in."""
         raise NotImplementedError(f"{type(self).__name__} has no update_state(self, ...). Define it.")
@@ -62,10 +65,13 @@ class Metric(Module, family="metrics"):
         """Returns the value so far: a scalar, or a dict of them."""
         raise NotImplementedError(f"{type(self).__name__} has no result(self). Define it.")
 
+    def _make_late(self, shape: tuple[int, ...]) -> None:
+        """Makes a variable that is made with the first batch, and has this shape then."""
+
     def reset_state(self) -> None:
         """Forgets what it has seen: its variables become zero."""
         for variable in self.variables:
-            variable.assign(jax.device_put(np.zeros(variable.shape, variable.dtype)))  # jnp.zeros would compile a program
+            variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def merge_state(self, metrics: "Iterable[Metric]") -> None:
         """Takes in what other metrics have seen, as if this one had seen it too: adds their variables to its own.
@@ -90,13 +96,9 @@ class Metric(Module, family="metrics"):
             self.update_state(*args, **kwargs)
             return self.result()
         except Exception as error:
-            self.explain(error, *args, **kwargs)
-            leave(error)
+            add_metric_context(error, self, args, kwargs)
+            filter_traceback(error)
             raise
-
-    def explain(self, error: Exception, *args: Any, **kwargs: Any) -> None:
-        """Adds to an error, once, that it happened in this metric, with what it was given."""
-        explain(error, f"the metric {self.name!r} ({type(self).__name__})", describe_call(args, kwargs), precisely=True)
 
     def _facts(self) -> Iterable[str]:
         return [self.name]
@@ -123,6 +125,11 @@ class Metric(Module, family="metrics"):
     def stateless_reset_state(self) -> list[Array]:
         """Returns the values that `reset_state` would give the variables."""
         return lift(self.reset_state, self.variables)([variable.value for variable in self.variables])[1]
+
+
+def add_metric_context(error: Exception, metric: Metric, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Adds to an error, once, that it happened in a metric, and what that was given."""
+    add_context(error, f"the metric {metric.name!r} ({type(metric).__name__})", describe_call(args, kwargs), kind="part")
 
 
 class Mean(Metric):

@@ -54,7 +54,8 @@ def _numbers(array: np.ndarray) -> dict[str, Any]:
 
 def _array(parts: dict[str, Any]) -> np.ndarray:
     dtype = np.dtype(parts["dtype"])
-    return np.array(parts["values"], np.zeros(0, dtype).real.dtype).view(dtype).reshape(parts["shape"])
+    array: np.ndarray = np.array(parts["values"], np.zeros(0, dtype).real.dtype).view(dtype).reshape(parts["shape"])
+    return array
 
 
 _FORMS: _Forms = {
@@ -86,25 +87,25 @@ def decode(value: Any) -> Any:
     return value
 
 
-def refuse_code(config: Any, whose: str, key: str = "") -> None:
-    """Raises TypeError, with the layer's name, if a config holds anything that is no plain data: a function, say.
+def refuse_code(config: Any, owner: str, key: str = "") -> None:
+    """Raises TypeError, with the layer's name, if a config holds anything that is not plain data: a function, say.
 
     Args:
         config: what `encode` returned.
-        whose: what the config describes.
+        owner: what the config describes.
         key: where in it this part stands.
     """
     if isinstance(config, dict):
         if isinstance(config.get("config"), dict) and "class_name" in config:
             name = config["config"].get("name")
-            whose = config["class_name"] if name is None else f"The layer {name!r} ({config['class_name']})"
+            owner = config["class_name"] if name is None else f"The layer {name!r} ({config['class_name']})"
         for part, item in config.items():
-            refuse_code(item, whose, key if part.startswith("__") else part)
+            refuse_code(item, owner, key if part.startswith("__") else part)
     elif type(config) is list:
         for item in config:
-            refuse_code(item, whose, key)
+            refuse_code(item, owner, key)
     elif not (config is None or isinstance(config, (str, bool, int, float))):
         raise TypeError(
-            f"{whose} has no config: it holds {config!r} (in {key!r}), and a config holds plain data, no code. Write a layer, a "
+            f"{owner} has no config: it holds {config!r} (in {key!r}), and a config holds plain data, not code. Write a layer, a "
             "subclass of lamina.Layer, whose call() does the computation."
         )

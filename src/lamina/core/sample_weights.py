@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 
 Array = jax.Array
 

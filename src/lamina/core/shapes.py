@@ -7,7 +7,6 @@ two stand-in sizes in turn tell which sizes depend on them, and nothing is ever 
 import contextlib
 import functools
 import operator
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,11 +14,12 @@ import jax
 import jax.numpy as jnp
 
 import lamina.core.events as events
-from lamina.core.errors import UNNAMED, describe
+from lamina.core.context import context
 from lamina.core.frame import Frame
-from lamina.core.shown import Shown
-from lamina.core.side_effects import watched
+from lamina.core.jax_internals import eval_shape
+from lamina.core.side_effects import checking_side_effects
 from lamina.core.symbolic import Shape, Size, SymbolicTensor, is_tensor
+from lamina.core.text import UNNAMED, ReprMixin, describe
 
 _STAND_INS = (96, 144)
 
@@ -94,8 +94,8 @@ def abstract_call(
             with Frame():
                 return _arrays_only(function(*full_args, **full_kwargs))
 
-        with events.reason("shapes"), events.attempt(), watched("a run for shapes"):
-            return jax.eval_shape(traced, specs)
+        with events.reason("shapes"), events.attempt(), checking_side_effects("a run for shapes"):
+            return eval_shape(traced, specs)
 
     if all(isinstance(size, int) for tensor in tensors for size in tensor.shape):
         return run(lambda size, _: size)
@@ -108,34 +108,23 @@ def abstract_call(
         except Exception:
             raise error from None
         if asked:
-            _asked.answers = iter(asked)
+            context.sizes_known = iter(asked)
             try:
                 run(_stand_in(tensors, _STAND_INS[0]))
             finally:
-                _asked.answers = None
+                context.sizes_known = None
         return outputs
 
 
-class _Asked(threading.local):
-    """The shapes that calls with stand-in sizes have asked for, so that none of those ends up in a weight."""
-
-    def __init__(self) -> None:
-        self.log: list[Any] | None = None
-        self.answers: Any = None
-
-
-_asked = _Asked()
-
-
-def settled(shapes: Any) -> Any:
+def known_sizes(shapes: Any) -> Any:
     """Returns shapes that something is built for, with None for the sizes that only stand in for unknown ones.
 
     Args:
         shapes: a structure of sizes.
     """
-    if _asked.log is not None:
-        _asked.log.append(shapes)
-    return shapes if _asked.answers is None else next(_asked.answers)
+    if context.sizes_asked is not None:
+        context.sizes_asked.append(shapes)
+    return shapes if context.sizes_known is None else next(context.sizes_known)
 
 
 class _Measured(Exception):
@@ -145,7 +134,7 @@ class _Measured(Exception):
 def _measure(run: Callable[[], Any], attempt: Attempt) -> tuple[Any, list[Any]]:
     """Runs a call with stand-in sizes; returns the shapes of its outputs and those it asked for, and undoes what it built."""
     log: list[Any] = []
-    _asked.log = log
+    context.sizes_asked = log
     outputs = None
     try:
         with events.attempt(), attempt():
@@ -154,7 +143,7 @@ def _measure(run: Callable[[], Any], attempt: Attempt) -> tuple[Any, list[Any]]:
     except _Measured:
         return jax.tree.map(lambda spec: ShapeSpec(spec.shape, spec.dtype), outputs), log
     finally:
-        _asked.log = None
+        context.sizes_asked = None
 
 
 def _what_agrees(first: Any, second: Any) -> Any:
@@ -175,7 +164,7 @@ def _stand_in(tensors: list[SymbolicTensor], base: int) -> Callable[[Size, int],
     return lambda size, _: size if isinstance(size, int) else sizes[size]
 
 
-class ShapeSpec(Shown):
+class ShapeSpec(ReprMixin):
     """A public shape and a dtype."""
 
     __slots__ = ("dtype", "shape")

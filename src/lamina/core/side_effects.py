@@ -1,13 +1,14 @@
 """What Python code does besides returning, while it is traced: it happens once a trace, not once a run.
 
 Variables take part in a trace (`lamina.core.frame`). A plain attribute does not: `self.count += 1` counts traces, and
-`self.last = x` keeps something that never has a number. `watched` notes such assignments while a trace runs. It warns of
-the first, and puts in place of the second what says so when it is used.
+`self.last = x` keeps something that never has a number. `checking_side_effects` notes such assignments while a trace runs. It
+warns of the first, and puts in place of the second what says so when it is used.
 """
 
 import contextlib
-import dis
 import inspect
+import linecache
+import re
 import sys
 import weakref
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from typing import Any, NoReturn
 
 import jax
 
-from lamina.core.errors import INTERNAL, StateError, code_line, line_of, warn
-from lamina.core.frame import thread
+from lamina.core.context import context
+from lamina.core.errors import INTERNAL, StateError, code_line, warn
+from lamina.core.jax_internals import is_tracer
+from lamina.core.tree import Module, modules_of
 
 _warned: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 
@@ -58,23 +61,23 @@ class Writes:
                 )
         self.first.add(key)
 
-    def settle(self, root: Any) -> None:
+    def remove_tracers(self, root: Any) -> None:
         """Replaces what is left of the trace on attributes by what says so.
 
         Args:
             root: a module that what was traced is a method of; lists that it added to, here or below, are looked through.
         """
-        for module in root.modules() if hasattr(root, "modules") else ():
+        for module in modules_of(root) if isinstance(root, Module) else ():
             for name, value in vars(module).items():
-                if isinstance(value, (list, dict, set)) and name not in module._untracked and holds_tracer(value):
+                if isinstance(value, (list, dict, set)) and holds_tracer(value):
                     self.tracers.setdefault((id(module), name), (module, name, ""))
         for owner, name, line in self.tracers.values():
             if name in vars(owner) and holds_tracer(vars(owner)[name]):
-                vars(owner)[name] = _settled(vars(owner)[name], f"{owner.path!r}", name, line, self.what)
+                vars(owner)[name] = _without_tracers(vars(owner)[name], f"{owner.path!r}", name, line, self.what)
 
 
 def _being_built(owner: Any) -> bool:
-    return bool(getattr(owner, "_building", False)) or not getattr(owner, "built", True)
+    return bool(getattr(owner._lamina, "building", False)) or not getattr(owner, "built", True)
 
 
 def _assigning(owner: Any) -> FrameType | None:
@@ -86,34 +89,39 @@ def _assigning(owner: Any) -> FrameType | None:
 
 
 def _reads_too(frame: FrameType, name: str) -> bool:
-    """Tells whether the line that runs reads the attribute that it assigns: `self.count += 1`."""
-    return any(
-        instruction.argval == name and instruction.opname == "LOAD_ATTR" and line_of(instruction) == frame.f_lineno
-        for instruction in dis.get_instructions(frame.f_code)
-    )
+    """Tells whether the line that runs reads the attribute that it assigns: `self.count += 1`, `self.count = self.count + 1`."""
+    line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+    attribute = rf"\.\s*{re.escape(name)}\b"
+    return re.search(rf"{attribute}\s*[-+*/%@&|^<>]+=[^=]", line) is not None or len(re.findall(attribute, line)) > 1
 
 
-def holds_tracer(value: Any) -> bool:
-    """Tells whether a value, or anything in a list, tuple, dict or set, is known only while a trace runs."""
-    if isinstance(value, (list, tuple, set)):
-        return any(map(holds_tracer, value))
-    if isinstance(value, dict):
-        return any(map(holds_tracer, value.values()))
-    return isinstance(value, jax.core.Tracer)
+def holds_tracer(value: Any, inside: tuple[Any, ...] = ()) -> bool:
+    """Tells whether a value, or anything in a list, tuple, dict or set, is known only while a trace runs.
+
+    Args:
+        value: what may be one.
+        inside: the containers around it, for one that holds itself.
+    """
+    if not isinstance(value, (list, tuple, set, dict)):
+        return is_tracer(value)
+    if any(value is container for container in inside):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return any(holds_tracer(item, (*inside, value)) for item in items)
 
 
-def _settled(value: Any, whose: str, name: str, line: str, what: str) -> Any:
-    if isinstance(value, jax.core.Tracer):
+def _without_tracers(value: Any, owner: str, name: str, line: str, what: str) -> Any:
+    if is_tracer(value):
         return Ended(
-            f"self.{name} of {whose} holds a value from inside {what}, which has ended; it never had a number"
+            f"self.{name} of {owner} holds a value from inside {what}, which has ended; it never had a number"
             + (f" (it was set at {line})" if line else "")
             + ". Return the value instead, from a gradient with has_aux=True; or keep it in a variable that is made in __init__ or "
             f"build: self.{name} = lamina.Variable(...), and self.{name}.assign(x) in place of self.{name} = x."
         )
     if type(value) in (list, tuple, set):
-        return type(value)(_settled(item, whose, name, line, what) for item in value)
+        return type(value)(_without_tracers(item, owner, name, line, what) for item in value)
     if type(value) is dict:
-        return {key: _settled(item, whose, name, line, what) for key, item in value.items()}
+        return {key: _without_tracers(item, owner, name, line, what) for key, item in value.items()}
     return value
 
 
@@ -164,7 +172,7 @@ jax.tree_util.register_pytree_node(Ended, Ended._refuse, Ended._refuse)  # so th
 
 
 @contextlib.contextmanager
-def watched(what: str, once: bool = False, function: Any = None) -> Iterator[None]:
+def checking_side_effects(what: str, once: bool = False, function: Any = None) -> Iterator[None]:
     """Notes what is assigned to plain attributes in the block, which is traced; inside another, that one does.
 
     Args:
@@ -172,13 +180,13 @@ def watched(what: str, once: bool = False, function: Any = None) -> Iterator[Non
         once: whether it is compiled.
         function: what is traced.
     """
-    if thread.writes is not None:
+    if context.attributes is not None:
         yield
         return
-    thread.writes = writes = Writes(what, once)
+    context.attributes = writes = Writes(what, once)
     try:
         yield
     finally:
-        thread.writes = None
+        context.attributes = None
         method = inspect.unwrap(function, stop=lambda inner: hasattr(inner, "__self__"))
-        writes.settle(getattr(method, "__self__", None))
+        writes.remove_tracers(getattr(method, "__self__", None))

@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import show_shape
-from lamina.core.shown import Shown, shown
+from lamina.core.text import ReprMixin, format_value, show_shape
 from lamina.core.variable import Variable
 
 # A size is an integer, None where it is unknown, or the name of an unknown axis ("time", or an expression: "2*time").
@@ -24,7 +23,7 @@ Shape = tuple[Size, ...]
 _names = itertools.count()
 
 
-class SymbolicTensor(Shown):
+class SymbolicTensor(ReprMixin):
     """A tensor without numbers: what `lamina.Input` returns and what layers and ops make of it.
 
     Args:
@@ -34,7 +33,7 @@ class SymbolicTensor(Shown):
         node: the call that made it; None, or that of an input layer, for an input.
     """
 
-    __slots__ = ("__weakref__", "dtype", "name", "node", "shape")
+    __slots__ = ("__weakref__", "_node", "dtype", "name", "shape")
 
     def __init__(self, shape: Sequence[Size], dtype: Any = "float32", name: str | None = None, node: "Node | None" = None):
         self.shape: Shape = tuple(shape)
@@ -45,7 +44,7 @@ class SymbolicTensor(Shown):
             )
         self.dtype = jnp.dtype(dtype)
         self.name = name or f"tensor_{next(_names)}"
-        self.node = node
+        self._node = node
 
     @property
     def ndim(self) -> int:
@@ -53,9 +52,9 @@ class SymbolicTensor(Shown):
         return len(self.shape)
 
     @property
-    def is_input(self) -> bool:
+    def _is_input(self) -> bool:
         """Whether no call on other tensors made it, so that a graph can only start from it."""
-        return self.node is None or not self.node.inputs
+        return self._node is None or not self._node.inputs
 
     def _facts(self) -> Iterable[str]:
         return [f"{self.name} {show_shape(self.shape)} {self.dtype}"]
@@ -85,7 +84,7 @@ class SymbolicTensor(Shown):
     __hash__ = object.__hash__
 
 
-class Node(Shown):
+class Node(ReprMixin):
     """One recorded call: `function(*args, **kwargs)` gave `outputs`.
 
     Args:
@@ -104,7 +103,7 @@ class Node(Shown):
         self.outputs: Any = None
 
     def _facts(self) -> Iterable[str]:
-        return [f"{shown(self.function)} of {', '.join(tensor.name for tensor in self.inputs)}"]
+        return [f"{format_value(self.function)} of {', '.join(tensor.name for tensor in self.inputs)}"]
 
 
 def symbolic_leaves(structure: Any) -> list[SymbolicTensor]:

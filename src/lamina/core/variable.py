@@ -1,8 +1,9 @@
 """Variable: a named array that can be assigned to."""
 
+import contextlib
+import copy
 import math
 import operator
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Self
 
@@ -10,25 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import StateError, describe, show_shape
-from lamina.core.frame import Cell, concrete, refuse_leak, thread
-from lamina.core.naming import next_serial
-from lamina.core.place import Placed
-from lamina.core.shown import Shown
+from lamina.core.context import context
+from lamina.core.errors import StateError
+from lamina.core.frame import Cell, concrete, refuse_leak, state_lock
+from lamina.core.jax_internals import is_tracer
+from lamina.core.placement import Placement, placed, to_device, to_host
+from lamina.core.text import ReprMixin, describe, show_shape
+from lamina.core.tree import Held, Record, check_name, path_of, step_to
 
 Array = jax.Array
 
 
-def host_value(value: Any, dtype: Any = None) -> Array:
-    """Returns `value` as a concrete array on the device, also while a trace is running; without compiling anything."""
-    with jax.ensure_compile_time_eval():
-        if isinstance(value, jax.Array):
-            return jax.lax.convert_element_type(value, dtype or value.dtype) if dtype or value.weak_type else value
-        host = np.array(value, dtype)  # a copy: the device may go on using this memory
-        return jax.device_put(host.astype(jax.dtypes.canonicalize_dtype(host.dtype), copy=False))
-
-
-class Variable(Cell, Placed, Shown):
+class Variable(Cell, Held, ReprMixin):
     """A named array that can be assigned to; operators and `jax.numpy` functions take it as an array.
 
     It always holds a concrete array. While a function is traced, reading and writing go to the innermost open frame
@@ -43,6 +37,7 @@ class Variable(Cell, Placed, Shown):
         constraint: a function that an optimizer applies to the value after each update.
         regularizer: a function of the value whose result is one of the layer's losses.
         autocast: whether a layer with a mixed dtype policy reads it in the compute dtype.
+        placement: on which devices it lies, whole or in parts; by default on the default device.
 
     Raises:
         ValueError: for an initializer without a shape, or a shape that has unknown or negative sizes.
@@ -55,7 +50,7 @@ class Variable(Cell, Placed, Shown):
     [2. 4.]
     """
 
-    __slots__ = ("_name", "_parents", "_serial", "autocast", "constraint", "regularizer", "trainable")
+    __slots__ = ("_lamina", "_placement", "autocast", "constraint", "regularizer", "trainable")
 
     def __init__(
         self,
@@ -67,6 +62,7 @@ class Variable(Cell, Placed, Shown):
         constraint: Callable[[Array], Array] | None = None,
         regularizer: Callable[[Array], Array] | None = None,
         autocast: bool = True,
+        placement: Placement = None,
     ) -> None:
         if callable(initial_value) and not hasattr(initial_value, "__jax_array__"):
             if shape is None:
@@ -78,53 +74,77 @@ class Variable(Cell, Placed, Shown):
             with concrete():
                 initial_value = initial_value(shape, dtype=jnp.dtype(dtype or "float32"))
         if isinstance(initial_value, Variable):
-            initial_value = initial_value.read()
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(initial_value)):
+            initial_value = initial_value._read()
+        if any(map(is_tracer, jax.tree.leaves(initial_value))):
             raise StateError(
                 "A variable cannot start from a value that is only known while a trace runs. Create it in __init__ or build, "
                 "or give add_weight an initializer."
             )
-        super().__init__(host_value(initial_value, dtype))
+        super().__init__(to_device(initial_value, dtype, placement))
         if shape is not None and tuple(shape) != self._value.shape:
             raise ValueError(f"The initial value has shape {self._value.shape}, not the shape {tuple(shape)} asked for.")
-        self._name = None if name is None else check_name(name)
-        self._parents: list[weakref.ref[Any]] = []
-        self._serial = next_serial()
+        self._placement = placement or _spread(self._value)
+        self._lamina = Record()
+        self._lamina.name = None if name is None else check_name(name)
         self.trainable = trainable
         self.constraint = constraint
         self.regularizer = regularizer
         self.autocast = autocast
+
+    def __getstate__(self) -> Any:
+        slots: dict[str, Any] = object.__getstate__(self)[1]  # type: ignore[index]
+        return None, {**slots, "_placement": None}  # devices are those of this process
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        new: Self = memo.setdefault(id(self), object.__new__(type(self)))
+        for name, value in copy.deepcopy(self.__getstate__()[1], memo).items():
+            setattr(new, name, value)
+        new._placement = self._placement
+        return new
 
     # --- what it is --------------------------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
         """The explicit name, else the attribute that holds it, else `variable`."""
-        if self._name is not None:
-            return self._name
-        parent, step = self._place()
-        return "variable" if parent is None else step
+        return self._lamina.name or step_to(self) or "variable"
 
     @property
     def path(self) -> str:
         """The names from the root of the tree of attributes down to this variable, joined by `/`."""
-        parent, step = self._place()
-        return self.name if parent is None else f"{parent.path}/{step}"
+        return path_of(self)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape, which never changes."""
-        return self._value.shape
+        shape: tuple[int, ...] = self._value.shape
+        return shape
 
     @property
     def dtype(self) -> np.dtype:
         """The dtype in which it is kept; under a mixed policy it may be read in a lower one."""
-        return self._value.dtype
+        dtype: np.dtype = self._value.dtype
+        return dtype
+
+    @property
+    def placement(self) -> Placement:
+        """On which devices it lies, whole or in parts; None is the default device. Every write keeps it.
+
+        Setting it moves the value. A variable without one takes that of the first value that lies on several devices.
+        """
+        return self._placement
+
+    @placement.setter
+    def placement(self, placement: Placement) -> None:
+        array = placed(self._read(), placement)
+        self._check(array)
+        self._placement = placement
+        self._write(array)
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self._value.ndim
+        return len(self.shape)
 
     @property
     def size(self) -> int:
@@ -139,15 +159,15 @@ class Variable(Cell, Placed, Shown):
     @property
     def value(self) -> Array:
         """The array: the variable's own, or inside a trace the one that the trace has given it."""
-        value = self.read()
-        dtype = thread.autocast
+        value: Array = self._read()
+        dtype = context.autocast
         if dtype is not None and self.autocast and value.dtype != dtype and jnp.issubdtype(value.dtype, jnp.floating):
             return value.astype(dtype)
         return value
 
     def numpy(self) -> np.ndarray:
         """Returns a copy as a NumPy array."""
-        return np.array(self.value)
+        return to_host(self.value)
 
     def __jax_array__(self) -> Array:
         return self.value
@@ -193,18 +213,18 @@ class Variable(Cell, Placed, Shown):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def check(self, value: Any) -> None:
+    def _check(self, value: Any) -> None:
         """Raises StateError if `value` may not be written now (see `lamina.core.frame.refuse_leak`)."""
         refuse_leak(self, value)
 
     @property
-    def label(self) -> str:
+    def _label(self) -> str:
         """What messages call it."""
         return f"The variable {self.path!r}"
 
     def assign(self, value: Any) -> Self:
         """Sets the value. Raises ValueError for another shape, StateError where the value could not be kept."""
-        array = value if isinstance(value, jax.Array) else jnp.asarray(value)
+        array = value._read() if isinstance(value, Variable) else value if isinstance(value, jax.Array) else to_device(value)
         if array.shape != self.shape:
             raise ValueError(
                 f"The variable {self.path!r} has shape {self.shape}; a value of shape {array.shape} cannot be assigned to it."
@@ -213,27 +233,43 @@ class Variable(Cell, Placed, Shown):
             if jnp.issubdtype(array.dtype, jnp.complexfloating) and not jnp.issubdtype(self.dtype, jnp.complexfloating):
                 raise ValueError(f"The variable {self.path!r} is {self.dtype}; {describe(array)} cannot be assigned to it.")
             array = jnp.asarray(array, self.dtype)
-        self.check(array)
-        self.write(array)
+        self._check(array)
+        if self._placement is not None:
+            array = placed(array, self._placement)
+        elif not is_tracer(array):
+            self._placement = _spread(array)
+        self._write(array)
         return self
 
     def assign_add(self, value: Any) -> Self:
         """Adds `value`."""
-        return self.assign(self.read() + _array(value))
+        with _turn():
+            return self.assign(self._read() + _array(value))
 
     def assign_sub(self, value: Any) -> Self:
         """Subtracts `value`."""
-        return self.assign(self.read() - _array(value))
+        with _turn():
+            return self.assign(self._read() - _array(value))
+
+
+def _turn() -> contextlib.AbstractContextManager[Any]:
+    """Keeps other threads from writing between a read and a write; what happens in a frame takes its turn as a whole."""
+    return contextlib.nullcontext() if context.frames else state_lock
+
+
+def _spread(array: Array) -> Placement:
+    """Returns the placement of an array that lies on several devices, else None."""
+    return array.sharding if len(array.sharding.device_set) > 1 else None
 
 
 def _array(value: Any) -> Any:
     if isinstance(value, Variable):
-        return value.read()
-    return jnp.asarray(value) if isinstance(value, (list, tuple)) else value
+        return value._read()
+    return to_device(value) if isinstance(value, (list, tuple, np.ndarray)) else value
 
 
-def check_shape(shape: Sequence[Any], whose: str) -> tuple[int, ...]:
-    """Returns the shape as a tuple of integers; raises ValueError, naming `whose` it is, for unknown or negative sizes."""
+def check_shape(shape: Sequence[Any], owner: str | Callable[[], str]) -> tuple[int, ...]:
+    """Returns the shape as a tuple of integers; raises ValueError, naming its owner, for unknown or negative sizes."""
     given = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     try:
         sizes = tuple(operator.index(size) for size in given)
@@ -241,16 +277,10 @@ def check_shape(shape: Sequence[Any], whose: str) -> tuple[int, ...]:
         sizes = (-1,)
     if any(size < 0 for size in sizes):
         raise ValueError(
-            f"{whose} was given the shape {show_shape(given)}; every size must be a known integer that is not negative."
+            f"{owner if isinstance(owner, str) else owner()} was given the shape {show_shape(given)}; every size must be a known "
+            "integer that is not negative."
         )
     return sizes
-
-
-def check_name(name: str) -> str:
-    """Returns the name; raises ValueError for what cannot be one step of a path."""
-    if not isinstance(name, str) or not name or "/" in name:
-        raise ValueError(f"A name must be a string that is not empty and has no '/', not {name!r}.")
-    return name
 
 
 def are_same(ones: Sequence[Any], others: Sequence[Any]) -> bool:

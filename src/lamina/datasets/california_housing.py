@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lamina.core.errors import suggest
+from lamina.core.text import suggest
 from lamina.datasets.idx import Part
 from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
+
+__all__ = ["load_data"]
 
 _SOURCE = Source(KERAS + "california_housing.npz", "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f")
 _SIZES = {"small": 600, "large": None}

@@ -31,7 +31,7 @@ def read_records(file: Path, names: Sequence[str], labels: int, label: int) -> t
             raise ValueError(f"There is no {name} in {file}. It must be the binary version of the dataset, not that for Python.")
         if len(contents[name]) % (labels + _PIXELS):
             raise ValueError(
-                f"{name} in {file} is damaged: {len(contents[name]):,} bytes are no records of {labels + _PIXELS} bytes."
+                f"{name} in {file} is damaged: {len(contents[name]):,} bytes are not whole records of {labels + _PIXELS} bytes."
             )
         records = np.frombuffer(contents[name], np.uint8).reshape(-1, labels + _PIXELS)
         images.append(records[:, labels:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
@@ -52,5 +52,5 @@ def _contents(file: Path, names: Sequence[str]) -> dict[str, bytes]:
                     assert content is not None  # it is a file
                     contents[name] = content.read()
     except (tarfile.TarError, EOFError) as error:
-        raise ValueError(f"{file} is no archive of the dataset, or damaged: {error}.") from error
+        raise ValueError(f"{file} is not an archive of the dataset, or damaged: {error}.") from error
     return contents

@@ -6,6 +6,8 @@ from lamina.datasets.cifar import read_records
 from lamina.datasets.idx import Part
 from lamina.datasets.source import Source
 
+__all__ = ["load_data"]
+
 _SOURCE = Source(
     "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 )

@@ -2,10 +2,12 @@
 
 import os
 
-from lamina.core.errors import suggest
+from lamina.core.text import suggest
 from lamina.datasets.cifar import read_records
 from lamina.datasets.idx import Part
 from lamina.datasets.source import Source
+
+__all__ = ["load_data"]
 
 _SOURCE = Source(
     "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz", "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"

@@ -5,6 +5,8 @@ import os
 from lamina.datasets.idx import Part, read_folder
 from lamina.datasets.source import Source, own
 
+__all__ = ["load_data"]
+
 # The authors' repository, at one of its commits: MNIST's format has no pickles.
 _ADDRESS = "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/"
 _SOURCES = [

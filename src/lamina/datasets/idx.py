@@ -37,7 +37,7 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
         except (OSError, EOFError) as error:
             raise ValueError(f"{path} is damaged: {error}.") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _DTYPES or len(content) < 4 + 4 * content[3]:
-        raise ValueError(f"{path} is no file of the IDX format: it begins with {content[:4]!r}.")
+        raise ValueError(f"{path} is not a file of the IDX format: it begins with {content[:4]!r}.")
     dtype, start = np.dtype(_DTYPES[content[2]]), 4 + 4 * content[3]
     shape = tuple(map(int, np.frombuffer(content[4:start], ">u4")))
     count = int(np.prod(shape, dtype=object))

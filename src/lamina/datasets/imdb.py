@@ -8,6 +8,8 @@ from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
 from lamina.datasets.words import Texts, limited, read_index, shifted, shuffled
 
+__all__ = ["get_word_index", "load_data"]
+
 _SOURCE = Source(KERAS + "imdb.npz", "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f")
 _WORDS = Source(KERAS + "imdb_word_index.json", "bfafd718b763782e994055a2d397834f")  # no SHA-256 of it is published
 
@@ -24,7 +26,7 @@ def load_data(
 ) -> tuple[Texts, Texts]:
     """Returns 25,000 reviews of films to train on and 25,000 to test on: lists of the numbers of their words.
 
-    Words are numbered by how often they occur, the most frequent one first. 0 is no word: `lamina.utils.pad_sequences` fills up
+    Words are numbered by how often they occur, the most frequent one first. 0 is not a word: `lamina.utils.pad_sequences` fills up
     with it.
 
     ::
@@ -46,7 +48,7 @@ def load_data(
 
     Raises:
         FileNotFoundError: if there is nothing at `path`.
-        ValueError: if it is no such file, or no review is shorter than `maxlen`.
+        ValueError: if it is not such a file, or no review is shorter than `maxlen`.
         OSError: if it cannot be downloaded; the message says where to put it by hand.
 
     Source: Maas et al., Learning word vectors for sentiment analysis (2011).

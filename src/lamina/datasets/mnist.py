@@ -6,6 +6,8 @@ from lamina.datasets.idx import Part, read_folder
 from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
 
+__all__ = ["load_data"]
+
 _SOURCE = Source(KERAS + "mnist.npz", "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
 
 

@@ -36,7 +36,7 @@ def read_npz(path: Path, *names: str) -> list[Any]:
     """Returns the arrays of those names in an .npz file; arrays of lists as lists.
 
     Raises:
-        ValueError: if it is no such file, is damaged, has no such array, or one of anything but numbers and lists of integers.
+        ValueError: if it is not such a file, is damaged, has no such array, or one of anything but numbers and lists of integers.
     """
     try:
         with zipfile.ZipFile(path) as archive:

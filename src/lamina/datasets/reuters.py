@@ -8,6 +8,8 @@ from lamina.datasets.npz import read_npz
 from lamina.datasets.source import KERAS, Source
 from lamina.datasets.words import Texts, limited, read_index, shifted, shuffled
 
+__all__ = ["get_label_names", "get_word_index", "load_data"]
+
 _SOURCE = Source(KERAS + "reuters.npz", "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916")
 _WORDS = Source(KERAS + "reuters_word_index.json", "4d44cc38712099c9e383dc6e5f11a921")  # no SHA-256 of it is published
 _TOPICS = """
@@ -50,7 +52,7 @@ def load_data(
 
     Raises:
         FileNotFoundError: if there is nothing at `path`.
-        ValueError: if it is no such file, no text is shorter than `maxlen`, or for a `test_split` below 0 or above 1.
+        ValueError: if it is not such a file, no text is shorter than `maxlen`, or for a `test_split` below 0 or above 1.
         OSError: if it cannot be downloaded; the message says where to put it by hand.
 
     Source: Lewis, Reuters-21578 text categorization test collection (1997).

@@ -45,4 +45,5 @@ def limited(texts: list[list[int]], num_words: int | None, skip_top: int, oov_ch
 
 def read_index(path: Path) -> dict[str, int]:
     """Returns the number of each word, from a file of JSON."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    numbers: dict[str, int] = json.loads(path.read_text(encoding="utf-8"))
+    return numbers

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core.errors import suggest
+from lamina.core.text import suggest
 from lamina.inspect.notebook import in_notebook
 
 _VALIDATION = "val_"

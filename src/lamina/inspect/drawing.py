@@ -156,7 +156,12 @@ def _box(part: Part, wanted: Wanted, boxes: dict[Part, Box], is_root: bool = Fal
     subject = part.subject
     kinds = {InputLayer: "input", Variable: "weight"}
     kind = kinds.get(type(subject), "layer" if isinstance(subject, Layer) else "function")
-    named = wanted.layer_names or is_root or getattr(subject, "_explicit_name", None) is not None or part.name != _own_name(part)
+    named = (
+        wanted.layer_names
+        or is_root
+        or (isinstance(subject, (Layer, Variable)) and subject._lamina.name is not None)
+        or part.name != _own_name(part)
+    )
     lines = [Line(part.name, True), Line(part.kind)] if named and part.kind != "function" else [Line(part.kind, True)]
     if part.kind == "function":
         lines = [Line(part.name if wanted.layer_names else part.name.rstrip("_0123456789"), True)]

@@ -44,7 +44,7 @@ def explain(script: Path, arguments: Sequence[str], save: Path | None = None) ->
 
 
 def _status(stop: SystemExit) -> int:
-    """Returns the exit status that a `sys.exit` asks for, as Python does: what is no number is printed, and means 1."""
+    """Returns the exit status that a `sys.exit` asks for, as Python does: what is not a number is printed, and means 1."""
     if stop.code is None or isinstance(stop.code, int):
         return stop.code or 0
     print(stop.code, file=sys.stderr)

@@ -1,14 +1,13 @@
 """A model as a `GraphDef`, which TensorBoard draws."""
 
 from collections.abc import Iterable
-from typing import Any, TypeGuard
+from typing import Any
 
 from lamina.core.graph import order_of_calls
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, symbolic_leaves
-from lamina.core.tree import Module
+from lamina.core.tree import Module, children
 from lamina.core.variable import Variable
-from lamina.models.connected import Connected
 
 
 def graph_def(model: Layer) -> Any:
@@ -28,9 +27,9 @@ def graph_def(model: Layer) -> Any:
     return drawing.definition
 
 
-def _is_known(layer: Any) -> TypeGuard[Connected]:
+def _is_known(layer: Any) -> bool:
     """Tells whether a layer is a model whose calls are known."""
-    return isinstance(layer, Connected) and layer.built and not layer.dynamic
+    return isinstance(layer, Layer) and type(layer)._structure(layer) is not None and layer.built and not layer.dynamic
 
 
 class _Drawing:
@@ -43,11 +42,11 @@ class _Drawing:
         self._names: set[str] = set()
         self._of: dict[int, list[str]] = {}  # the nodes of what layers own, by its id
 
-    def model(self, model: Connected) -> list[str]:
+    def model(self, model: Any) -> list[str]:
         """Draws a model by itself, with its inputs; returns the nodes that its outputs come from."""
         return self.calls(model, [self._node(f"{model.path}/{tensor.name}", "Input", [], [tensor]) for tensor in model.inputs])
 
-    def calls(self, model: Connected, sources: list[str]) -> list[str]:
+    def calls(self, model: Any, sources: list[str]) -> list[str]:
         """Draws the calls of a model; returns the nodes that its outputs come from.
 
         Args:
@@ -57,9 +56,9 @@ class _Drawing:
         come_from = dict(zip(model.inputs, sources, strict=True))
         for call in order_of_calls(model.outputs, model.inputs):
             given = [come_from[tensor] for tensor in call.inputs]
-            made = symbolic_leaves(call.outputs)
-            if _is_known(call.function) and len(call.function.inputs) == len(given):
-                come_from.update(zip(made, self.calls(call.function, given), strict=True))
+            made, function = symbolic_leaves(call.outputs), call.function
+            if _is_known(function) and len(function.inputs) == len(given):  # type: ignore[attr-defined]
+                come_from.update(zip(made, self.calls(function, given), strict=True))
             elif isinstance(call.function, Layer):
                 come_from.update(dict.fromkeys(made, self.layer(call.function, given, made)))
             else:
@@ -70,7 +69,7 @@ class _Drawing:
     def layer(self, layer: Layer, sources: list[str], outputs: list[SymbolicTensor]) -> str:
         """Draws a call of a layer, and what it owns; returns the node's name."""
         self._of.setdefault(id(layer), [])  # what it owns may hold it, too
-        owned = [node for child in layer.children().values() for node in self._owned(child)]
+        owned = [node for child in children(layer).values() for node in self._owned(child)]
         name = self._node(layer.path, type(layer).__name__, [*sources, *owned], outputs)
         self._of[id(layer)] = self._of[id(layer)] or [name]
         return name

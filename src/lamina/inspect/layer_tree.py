@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.core.events import Event, in_words
 from lamina.inspect.markup import escaped, table
-from lamina.inspect.told import NOTEWORTHY, cause, count, duration, shapes, short, weight_path
+from lamina.inspect.scenes import NOTEWORTHY, cause, count, duration, shapes, short, weight_path
 
 _LAYERS, _OPEN, _LINES = 1000, 40, 10  # how many layers are shown; up to how many are unfolded; lines of one kind in a layer
 
@@ -147,7 +147,8 @@ def _numbers(weight: Any) -> int:
 
 
 def _bytes(weight: Any) -> int:
-    return _numbers(weight) * np.dtype(weight.dtype).itemsize
+    size: int = np.dtype(weight.dtype).itemsize
+    return _numbers(weight) * size
 
 
 def memory(size: int) -> str:

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 
 import lamina.core.events as events
-from lamina.core.errors import show_shape
-from lamina.core.layer import Layer
+from lamina.core.building import undo_on_error
+from lamina.core.layer import Layer, symbolic_inputs
 from lamina.core.shapes import ShapeSpec, abstract_call
 from lamina.core.symbolic import SymbolicTensor
+from lamina.core.text import show_shape
+from lamina.core.weights import layers_of
 from lamina.layers.input_layer import InputLayer
-from lamina.models.connected import Connected
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -33,8 +34,8 @@ class Outputs:
     def __init__(self, root: Layer) -> None:
         self._gave: dict[Layer, list[Any]] = {}
         self.problem = self._run(root)
-        for layer in root.flatten_layers():
-            if isinstance(layer, Layer) and layer not in self._gave and layer is not root:
+        for layer in layers_of(root):
+            if layer not in self._gave and layer is not root:
                 self._run(layer)
 
     def of(self, layer: Layer) -> list[Any]:
@@ -56,8 +57,8 @@ class Outputs:
                 return ""
             except Exception as error:
                 problem = events.sentence(error)
-        if layer._nodes:
-            self._gave[layer] = [node.outputs for node in layer._nodes[:1]]
+        if layer._lamina.nodes:
+            self._gave[layer] = [node.outputs for node in layer._lamina.nodes[:1]]
         return problem
 
 
@@ -72,7 +73,7 @@ def _watched(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> lis
         called[:] = [event.subject for event in listener.events]
         return [jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), event.gave) for event in listener.events]
 
-    return list(zip(called, abstract_call(run, args, kwargs, layer._attempt), strict=True))
+    return list(zip(called, abstract_call(run, args, kwargs, lambda: undo_on_error(layer)), strict=True))
 
 
 class _Calls(events.Listener):
@@ -82,20 +83,21 @@ class _Calls(events.Listener):
         super().__init__(limit=100_000)
         self._thread = threading.current_thread().name
 
-    def take(self, event: events.Event) -> None:
+    def _take(self, event: events.Event) -> None:
         if event.kind == "call" and event.thread == self._thread:
-            super().take(event)
+            super()._take(event)
 
 
 def _known_calls(layer: Layer) -> Iterator[Call]:
     """Yields what a layer can be called with, as symbolic tensors: for any size of the batch, then as it was built."""
-    if isinstance(layer, Connected) and layer._starts is not None:
-        yield (layer.input,), {}
-    elif layer._called_with is not None:
-        yield _symbolic(layer._called_with, any_batch=True)
-        yield _symbolic(layer._called_with, any_batch=False)
-    elif layer._built_with is not None and layer._built_with[0]:
-        yield tuple(layer._symbolic(shape) for shape in layer._built_with[0]), {}
+    structure = type(layer)._structure(layer)
+    if structure is not None and structure.starts:
+        yield (structure.inputs,), {}
+    elif layer._lamina.called_with is not None:
+        yield _symbolic(layer._lamina.called_with, any_batch=True)
+        yield _symbolic(layer._lamina.called_with, any_batch=False)
+    elif layer._lamina.built_with is not None and layer._lamina.built_with[0]:
+        yield tuple(symbolic_inputs(layer, shape) for shape in layer._lamina.built_with[0]), {}
 
 
 def _symbolic(call: Call, any_batch: bool) -> Call:
@@ -108,7 +110,8 @@ def _symbolic(call: Call, any_batch: bool) -> Call:
         free = any_batch and leaf.shape and leaf.shape[0] == batch
         return SymbolicTensor((None, *leaf.shape[1:]) if free else leaf.shape, leaf.dtype)
 
-    return jax.tree.map(tensor, call)
+    inputs: tuple[tuple[Any, ...], dict[str, Any]] = jax.tree.map(tensor, call)
+    return inputs
 
 
 def show_spec(specs: Any, field: str = "shape") -> str:

@@ -4,17 +4,18 @@ import contextlib
 import html
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lamina.core.events as events
 from lamina.core.errors import user_line
 from lamina.core.events import Event
-from lamina.inspect.told import told
+from lamina.core.text import ReprMixin
+from lamina.inspect.scenes import as_text
 
 
-class Story(events.Listener):
+class Story(ReprMixin, events.Listener):
     """What happened while it was watched; print it to read it.
 
     Attributes:
@@ -69,7 +70,7 @@ class Story(events.Listener):
         path.write_text(_writer(path)(self), encoding="utf-8")
 
     def __str__(self) -> str:
-        return told(self)
+        return as_text(self)
 
     def _repr_html_(self) -> str:
         """The page of the story in a frame of its own: what notebooks show."""
@@ -80,10 +81,9 @@ class Story(events.Listener):
             f'<iframe title="The story" srcdoc="{page}" sandbox="allow-scripts" style="width:100%;height:40rem;border:0"></iframe>'
         )
 
-    def __repr__(self) -> str:
+    def _facts(self) -> Iterable[str]:
         counts = Counter(event.kind for event in self.events)
-        listed = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing happened"
-        return f"<Story: {listed}>"
+        return [f"{count} {kind}" for kind, count in counts.items()] or ["nothing happened"]
 
 
 def _writer(path: Path) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from lamina.core.events import Event
 from lamina.inspect.layer_tree import layer_tree
 from lamina.inspect.markup import escaped, script_data, table
-from lamina.inspect.told import (
+from lamina.inspect.scenes import (
     ABOUT_TRACES,
     NOTEWORTHY,
     Scene,

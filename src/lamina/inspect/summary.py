@@ -226,7 +226,7 @@ def _places(parts: list[Part], name: str) -> list[int]:
     try:
         found = [i for i, known in enumerate(names) if any(re.match(name, one) for one in known)]
     except re.error as error:
-        raise ValueError(f"layer_range: {name!r} is no layer's name, and no regular expression: {error}.") from None
+        raise ValueError(f"layer_range: {name!r} is neither a layer's name nor a regular expression: {error}.") from None
     if not found:
         raise ValueError(f"layer_range: no layer fits {name!r}. The layers: {', '.join(part.name for part in parts)}.")
     return found

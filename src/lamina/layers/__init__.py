@@ -1,11 +1,13 @@
 """Layers: what models are composed of, one module a family."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.config import resolve
 from lamina.core.config import serialize as serialize
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.registry import also_known
 from lamina.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from lamina.layers.activity_regularization import ActivityRegularization
 from lamina.layers.attention import AdditiveAttention, Attention
@@ -32,7 +34,6 @@ from lamina.layers.einsum_dense import EinsumDense
 from lamina.layers.embedding import Embedding
 from lamina.layers.feature_normalization import Normalization
 from lamina.layers.flax_layer import FlaxLayer
-from lamina.layers.grouped_query_attention import GroupedQueryAttention
 from lamina.layers.gru import GRU, GRUCell
 from lamina.layers.hashing import HashedCrossing, Hashing
 from lamina.layers.identity import Identity
@@ -77,7 +78,7 @@ from lamina.layers.merging import (
     multiply,
     subtract,
 )
-from lamina.layers.multi_head_attention import MultiHeadAttention
+from lamina.layers.multi_head_attention import GroupedQueryAttention, MultiHeadAttention
 from lamina.layers.normalization import GroupNormalization, LayerNormalization, RMSNormalization, UnitNormalization
 from lamina.layers.pipeline import Pipeline
 from lamina.layers.pooling import (
@@ -136,20 +137,25 @@ MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 GroupQueryAttention = GroupedQueryAttention
 
 
-def deserialize(config: Any) -> Layer:
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Layer:
     """Returns a new layer from what `serialize` returned: plain data that name its class, with its config.
 
     A class of your own is known once it is defined.
 
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of your own, by the names that the config has for them.
+
     Raises:
-        ValueError: for a class that is not known.
-        TypeError: for what is no config of a layer.
+        ValueError: for a class that is not known, or a name that several classes have, with the places where they stand.
+        TypeError: for what is not a config of a layer.
 
     >>> config = lamina.layers.serialize(lamina.layers.Dense(3, name="last"))
     >>> lamina.layers.deserialize(config).name
     'last'
     """
-    found = resolve(config, Layer, {}, "layer", must_be_callable=False)
+    with also_known(custom_objects):
+        found = resolve(config, Layer, "layer", must_be_callable=False)
     if not isinstance(found, Layer):
         raise TypeError(f"A layer is made from what lamina.layers.serialize returns, not from {config!r}.")
     return found

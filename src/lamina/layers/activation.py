@@ -1,6 +1,5 @@
 """Activations as layers."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,14 +7,13 @@ import jax
 import jax.numpy as jnp
 
 import lamina.activations as activations
-import lamina.constraints as constraints
-import lamina.initializers as initializers
-import lamina.regularizers as regularizers
-from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.layers.checks import integers, known, not_negative, number
+from lamina.layers.weight_settings import WeightSettings, add_weight
+from lamina.ops.wrap import compiled
 
 
 class Activation(Layer):
@@ -46,7 +44,7 @@ class ReLU(Layer):
     """min(x, max_value) where x > threshold, else negative_slope · (x - threshold); by default max(x, 0).
 
     Args:
-        max_value: the greatest value; None is no bound.
+        max_value: the greatest value; None means no bound.
         negative_slope: the slope below the threshold.
         threshold: where it starts to pass values on.
         kwargs: what `lamina.Layer` takes.
@@ -108,7 +106,7 @@ class PReLU(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for shared axes that are no integers.
+        TypeError: for shared axes that are not integers.
         ValueError: when it is built, for shared axes that the inputs lack.
 
     Source: He et al., Delving Deep into Rectifiers, 2015.
@@ -118,6 +116,9 @@ class PReLU(Layer):
     ((2, 7, 3), (1, 3))
     """
 
+    alpha_initializer: Any
+    alpha_regularizer: Any
+    alpha_constraint: Any
     supports_masking = True
 
     def __init__(
@@ -129,9 +130,7 @@ class PReLU(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        WeightSettings(alpha_initializer, alpha_regularizer, alpha_constraint).keep(self, "alpha")
         axes = () if shared_axes is None else integers(shared_axes, "shared_axes", self)
         self.shared_axes = [axes] if isinstance(axes, int) else list(axes)
 
@@ -144,19 +143,14 @@ class PReLU(Layer):
                 f"{show_shape(input_shape)} have the axes {list(axes)} to share along."
             )
         sizes = {axis: known(input_shape[axis], f"axis {axis}", self) for axis in axes if axis not in self.shared_axes}
-        self.alpha = self.add_weight(
-            [sizes.get(axis, 1) for axis in axes],
-            self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        self.alpha = add_weight(self, "alpha", [sizes.get(axis, 1) for axis in axes])
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
     def call(self, inputs: Array) -> Array:
         return _prelu(inputs, self.alpha.value)
 
 
-@jax.jit
+@compiled()
 def _prelu(x: Array, alpha: Array) -> Array:
     return jax.nn.relu(x) - alpha * jax.nn.relu(-x)
 
@@ -169,7 +163,7 @@ class ELU(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for an alpha that is no number.
+        TypeError: for an alpha that is not a number.
 
     Source: Clevert et al., Fast and Accurate Deep Network Learning by Exponential Linear Units, 2016.
 
@@ -223,7 +217,7 @@ class Softmax(Layer):
         return _masked_softmax(inputs, mask, self.axis)
 
 
-@functools.partial(jax.jit, static_argnames="axis")
+@compiled("axis")
 def _masked_softmax(x: Array, mask: Array, axis: int | tuple[int, ...]) -> Array:
     counts = mask if mask.dtype == bool else mask > 0.5
     return jnp.where(counts, jax.nn.softmax(jnp.where(counts, x, jnp.finfo(x.dtype).min), axis), 0)

@@ -6,12 +6,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import describe, show_shape
 from lamina.core.layer import Layer
 from lamina.core.masks import with_mask
+from lamina.core.text import describe, show_shape
 from lamina.core.variable import Array
 from lamina.layers.checks import fraction, known, one_of
 from lamina.layers.dropout import Dropout
+from lamina.ops.wrap import compiled
 
 Inputs = Sequence[Array]
 Masks = Sequence[Array | None] | None
@@ -34,7 +35,7 @@ class Attention(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for another score mode, or a dropout outside [0, 1]; from the call, for what is no such list, and masks whose
+        ValueError: for another score mode, or a dropout outside [0, 1]; from the call, for what is not such a list, and masks whose
             sizes are not those of what they belong to.
 
     The call takes, beside the list: `mask`, a list of two or three masks; `return_attention_scores`, whether to return the
@@ -66,7 +67,7 @@ class Attention(Layer):
         self.scale = self.add_weight((), "ones") if self.use_scale else None
         self.concat_score_weight = self.add_weight((), "ones") if self.score_mode == "concat" else None
 
-    def scores(self, query: Array, key: Array) -> Array:
+    def _scores(self, query: Array, key: Array) -> Array:
         """Returns how well each query matches each key, of shape (..., time, places)."""
         if self.concat_score_weight is None:
             scores = query @ jnp.swapaxes(key, -2, -1)
@@ -87,7 +88,7 @@ class Attention(Layer):
         if use_causal_mask:
             past = jnp.tri(query.shape[-2], key.shape[-2], dtype=bool)
             allowed = past if allowed is None else allowed & past
-        scores = self.scores(query, key)
+        scores = self._scores(query, key)
         if allowed is not None:
             scores = jnp.where(allowed, scores, scores - (65504.0 if scores.dtype == jnp.float16 else 1e9))
         weights = jax.nn.softmax(scores, -1)
@@ -98,9 +99,8 @@ class Attention(Layer):
             outputs = with_mask(jnp.where(query_mask[..., None], outputs, 0), query_mask)
         return (outputs, weights) if return_attention_scores else outputs
 
-    def _pass_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
-        """Leaves the masks as they are: `call` puts the query's on the outputs; the scores, which have other axes, get none."""
-        return outputs
+    def _gives_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        return False  # `call` gives the outputs the query's; the scores, which have other axes, get none
 
 
 class AdditiveAttention(Attention):
@@ -131,12 +131,12 @@ class AdditiveAttention(Attention):
         size = known(query_shape[-1], "the last axis", self) if self.use_scale else None
         self.scale = None if size is None else self.add_weight((size,), "glorot_uniform")
 
-    def scores(self, query: Array, key: Array) -> Array:
+    def _scores(self, query: Array, key: Array) -> Array:
         """Returns how well each query matches each key, of shape (..., time, places)."""
         return _additive(query, key, 1, 1 if self.scale is None else self.scale.value)
 
 
-@jax.jit
+@compiled()
 def _additive(query: Array, key: Array, inner: Any, outer: Any) -> Array:
     return jnp.sum(outer * jnp.tanh(inner * (query[..., :, None, :] + key[..., None, :, :])), -1)
 

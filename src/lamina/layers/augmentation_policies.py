@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lamina.core.variable import Array
 from lamina.layers.bounding_boxes import Boxes
 from lamina.layers.checks import positive
-from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, below, choices_of, each, parts, span
+from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, Value, below, choices_of, each, parts, span
 from lamina.layers.image_colors import (
     ImageColors,
     RandomBrightness,
@@ -58,13 +58,13 @@ class _Policy(ImageColors):
             ]
         self.operations = parts(operations)
 
-    def choices(self, key: Array, count: int, shape: tuple[int, ...], idle: bool = False) -> dict[str, Any]:
+    def _choices(self, key: Array, count: int, shape: tuple[int, ...], idle: bool = False) -> dict[str, Any]:
         """Draws so many operations, or with the same probability none, and what each of them would do."""
-        units = jax.random.uniform(key, (count, 1 + sum(operation.units for operation in self.operations), shape[0]))
+        units = jax.random.uniform(key, (count, 1 + sum(operation._units for operation in self.operations), shape[0]))
         drawn = jax.vmap(lambda units: choices_of(self.operations, units, shape))(units[:, 1:])
         return {"operation": below(units[:, 0, 0], len(self.operations) + idle), "drawn": drawn}
 
-    def done(self, what: str, value: Any, choices: Any, transformation: Transformation) -> Any:
+    def _done(self, what: str, value: Value, choices: Any, transformation: Transformation) -> Value:
         """Returns images, masks or boxes with what was chosen done to them, one after the other, by a method of the operations.
 
         The choices are stacked, so that all of them are one program.
@@ -77,7 +77,8 @@ class _Policy(ImageColors):
             ]
             return jax.lax.switch(choice["operation"], [*branches, lambda value: value], value), None
 
-        return jax.lax.scan(step, value, choices)[0]
+        changed: Value = jax.lax.scan(step, value, choices)[0]
+        return changed
 
 
 class RandAugment(_Policy):
@@ -97,7 +98,7 @@ class RandAugment(_Policy):
         kwargs: `bounding_box_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], a number of layers that is no positive integer, what is no range, or another
+        ValueError: for a factor outside [0, 1], a number of layers that is not a positive integer, what is not a range, or another
             interpolation, data format or box format.
 
     Source: Cubuk et al., RandAugment: Practical automated data augmentation with a reduced search space, 2019.
@@ -119,33 +120,33 @@ class RandAugment(_Policy):
         super().__init__(factor, value_range, interpolation, True, seed, data_format=data_format, **kwargs)
         self.num_ops = positive(num_ops, "num_ops", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws the layers, and what each of them draws."""
-        return {"choices": self.choices(key, self.num_ops, shape)}
+        return {"choices": self._choices(key, self.num_ops, shape)}
 
     def _images(self, images: Array, transformation: Transformation) -> Array:
-        return self.done("transform_images", images, transformation["choices"], transformation)
+        return self._done("transform_images", images, transformation["choices"], transformation)
 
     def _masks(self, masks: Array, transformation: Transformation) -> Array:
-        return self.done("transform_segmentation_masks", masks, transformation["choices"], transformation)
+        return self._done("transform_segmentation_masks", masks, transformation["choices"], transformation)
 
     def _boxes(self, boxes: Boxes, transformation: Transformation) -> Boxes:
-        return self.done("transform_bounding_boxes", boxes, transformation["choices"], transformation)
+        return self._done("transform_bounding_boxes", boxes, transformation["choices"], transformation)
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Array:
         """Returns images changed by the layers."""
-        images = jnp.asarray(images).astype(self.compute_dtype)
-        return self.compiled("_images", images, transformation) if training else images
+        batch = jnp.asarray(images).astype(self.compute_dtype)
+        return self._compiled("_images", batch, transformation) if training else batch
 
     def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Transformation, training: bool = True) -> Any:
         """Returns the masks moved as the images."""
         masks = jnp.asarray(segmentation_masks)
-        return self.compiled("_masks", masks, transformation) if training else masks
+        return self._compiled("_masks", masks, transformation) if training else masks
 
     def transform_bounding_boxes(self, bounding_boxes: Boxes, transformation: Transformation, training: bool = True) -> Boxes:
         """Returns the boxes moved as the images."""
         boxes = {**jax.tree.map(jnp.asarray, bounding_boxes), "boxes": jnp.asarray(bounding_boxes["boxes"], "float32")}
-        return self.compiled("_boxes", boxes, transformation) if training else boxes
+        return self._compiled("_boxes", boxes, transformation) if training else boxes
 
 
 class AugMix(_Policy):
@@ -168,7 +169,7 @@ class AugMix(_Policy):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], numbers that are not positive, what is no range, or another interpolation or data
+        ValueError: for a factor outside [0, 1], numbers that are not positive, what is not a range, another interpolation or data
             format; when it is called, for bounding boxes.
 
     Source: Hendrycks et al., AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty, 2020.
@@ -197,11 +198,11 @@ class AugMix(_Policy):
             raise ValueError(f"alpha of AugMix must be a positive number, not {alpha!r}.")
         self.alpha = alpha
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws v, w, and the layers of the chains with what each of them draws."""
         weights, choices = jax.random.split(key)
         gamma = jax.random.gamma(weights, self.alpha, (2 + self.num_chains, shape[0])) + 1e-12
-        chains = self.choices(choices, self.num_chains * self.chain_depth, shape, idle=True)
+        chains = self._choices(choices, self.num_chains * self.chain_depth, shape, idle=True)
         return {
             "weight_sample": gamma[0] / (gamma[0] + gamma[1]),
             "chain_mixing_weights": gamma[2:] / gamma[2:].sum(0),
@@ -209,7 +210,7 @@ class AugMix(_Policy):
         }
 
     def _images(self, images: Array, transformation: Transformation) -> Array:
-        return self.clipped(self._mixed("transform_images", images, transformation))
+        return self._clipped(self._mixed("transform_images", images, transformation))
 
     def _masks(self, masks: Array, transformation: Transformation) -> Array:
         return self._mixed("transform_segmentation_masks", masks, transformation)
@@ -217,7 +218,7 @@ class AugMix(_Policy):
     def _mixed(self, what: str, value: Array, transformation: Transformation) -> Array:
         def add(total: Array, drawn: Any) -> tuple[Array, None]:
             weights, chain = drawn
-            return total + each(weights, value) * self.done(what, value, chain, transformation), None
+            return total + each(weights, value) * self._done(what, value, chain, transformation), None
 
         chains = transformation["chain_mixing_weights"], transformation["chains"]
         total, _ = jax.lax.scan(add, jnp.zeros_like(value), chains)
@@ -226,8 +227,8 @@ class AugMix(_Policy):
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Array:
         """Returns images mixed with what the chains make of them."""
-        images = jnp.asarray(images).astype(self.compute_dtype)
-        return self.compiled("_images", images, transformation) if training else images
+        batch = jnp.asarray(images).astype(self.compute_dtype)
+        return self._compiled("_images", batch, transformation) if training else batch
 
     def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Transformation, training: bool = True) -> Any:
         """Returns masks mixed as the images."""
@@ -235,7 +236,7 @@ class AugMix(_Policy):
         if not training:
             return masks
         masks = masks if jnp.issubdtype(masks.dtype, jnp.floating) else masks.astype("float32")
-        return self.compiled("_masks", masks, transformation)
+        return self._compiled("_masks", masks, transformation)
 
     def transform_bounding_boxes(self, bounding_boxes: Boxes, transformation: Transformation, training: bool = True) -> Boxes:
         """Raises ValueError in training: an image is then a mixture of several, with boxes of their own."""

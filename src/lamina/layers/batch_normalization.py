@@ -1,6 +1,5 @@
 """BatchNormalization: each channel brought to the mean 0 and variance 1 of its batch."""
 
-import functools
 from typing import Any
 
 import jax
@@ -8,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import lamina.initializers as initializers
+from lamina.core.checks import is_number
 from lamina.core.input_spec import InputSpec
 from lamina.core.masks import check_masks
 from lamina.core.variable import Array, Variable
-from lamina.layers.checks import axes_in, fraction, integer, is_number, known, not_negative
+from lamina.layers.checks import axes_in, fraction, integer, known, not_negative
 from lamina.layers.scale_and_shift import ScaleAndShift, wide
+from lamina.layers.weight_settings import WeightSettings
 from lamina.ops.normalization import batch_normalization, mapped_axes, normalize_batch
+from lamina.ops.wrap import compiled
 
 
 class BatchNormalization(ScaleAndShift):
@@ -86,17 +88,10 @@ class BatchNormalization(ScaleAndShift):
         synchronized: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
+        self.center, self.scale = bool(center), bool(scale)
+        WeightSettings(beta_initializer, beta_regularizer, beta_constraint).keep(self, "beta")
+        WeightSettings(gamma_initializer, gamma_regularizer, gamma_constraint).keep(self, "gamma")
         self.axis = integer(axis, "axis", self)
         self.momentum = fraction(momentum, "momentum", self)
         self.epsilon = float(not_negative(epsilon, "epsilon", self))
@@ -111,7 +106,7 @@ class BatchNormalization(ScaleAndShift):
         """Creates gamma, beta and the moving averages."""
         axes_in(input_shape, self.axis, self)
         channels = known(input_shape[self.axis], f"axis {self.axis}", self)
-        self.add_gamma_and_beta((channels,))
+        self._add_gamma_and_beta((channels,))
         self.moving_mean = self.add_weight((channels,), self.moving_mean_initializer, trainable=False, autocast=False)
         self.moving_variance = self.add_weight((channels,), self.moving_variance_initializer, trainable=False, autocast=False)
         if self.renorm:
@@ -124,7 +119,7 @@ class BatchNormalization(ScaleAndShift):
     def call(self, inputs: Array, training: bool | None = None, mask: Array | None = None) -> Array:
         """Computes the formula, and moves the averages while training."""
         check_masks(inputs, mask, self)
-        x, (gamma, beta) = wide(inputs), self.gamma_and_beta()
+        x, (gamma, beta) = wide(inputs), self._gamma_and_beta()
         if training and self.trainable:
             mapped = mapped_axes() if self.synchronized else ()
             if self.renorm:
@@ -162,7 +157,7 @@ class BatchNormalization(ScaleAndShift):
         average.assign(_between(average.value, value, momentum))
 
 
-@functools.partial(jax.jit, static_argnames="momentum")
+@compiled("momentum")
 def _between(before: Array, value: Array, momentum: float) -> Array:
     return before.astype(value.dtype) * momentum + value * (1 - momentum)
 

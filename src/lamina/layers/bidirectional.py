@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from lamina.core.config import remade
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
 
@@ -31,7 +32,7 @@ class Bidirectional(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no recurrent layer.
+        TypeError: for what is not a recurrent layer.
         ValueError: for an unknown merge mode, or layers that go the same way or return different things.
 
     Source: Schuster and Paliwal, Bidirectional Recurrent Neural Networks, 1997.
@@ -137,7 +138,7 @@ class Bidirectional(Layer):
 def _copy(layer: Layer, direction: str, **changes: Any) -> Any:
     """Returns a new layer from the config of another, with some of it changed, called after it and where it goes."""
     name = f"{direction}_{layer.name.removeprefix(f'{direction}_')}"
-    made = type(layer).from_config({**layer.get_config(), **changes, "name": name})
-    if layer._explicit_name is None:
-        made._explicit_name = None  # a name that was made up is no part of a path
+    made = remade(layer, **changes, name=name)
+    if layer._lamina.name is None:
+        made._lamina.name = None  # a name that was made up is not part of a path
     return made

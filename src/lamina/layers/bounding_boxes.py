@@ -78,7 +78,7 @@ class MaxNumBoundingBoxes(ImageAugmentation):
         kwargs: `data_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a number that is no positive integer.
+        ValueError: for a number that is not a positive integer.
 
     >>> boxes = {"boxes": np.ones((2, 1, 4)), "labels": np.zeros((2, 1))}
     >>> outputs = lamina.layers.MaxNumBoundingBoxes(3)({"images": np.ones((2, 8, 8, 3)), "bounding_boxes": boxes})
@@ -86,15 +86,15 @@ class MaxNumBoundingBoxes(ImageAugmentation):
     ((2, 3, 4), [[0.0, -1.0, -1.0], [0.0, -1.0, -1.0]])
     """
 
-    draws = False
-    only_in_training = False
+    _draws = False
+    _only_in_training = False
 
     def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_number = positive(max_number, "max_number", self)
         self.fill_value = number(fill_value, "fill_value", self)
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         return images
 
     def transform_bounding_boxes(self, bounding_boxes: Boxes, transformation: Transformation, training: bool = True) -> Boxes:

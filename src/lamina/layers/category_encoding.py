@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.jax_internals import is_tracer
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import one_of, positive
@@ -31,7 +31,7 @@ class CategoryEncoding(Layer):
      [0. 0. 0. 3.]]
     """
 
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(self, num_tokens: int, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -52,7 +52,7 @@ class CategoryEncoding(Layer):
                 f"count_weights are for output_mode='count', one for each input: inputs of shape {inputs.shape} and weights of "
                 f"shape {jnp.shape(count_weights)} were given to a layer of output_mode={self.output_mode!r}."
             )
-        if not isinstance(inputs, jax.core.Tracer) and inputs.size:
+        if not is_tracer(inputs) and inputs.size:
             least, most = int(np.min(inputs)), int(np.max(inputs))
             if least < 0 or most >= self.num_tokens:
                 raise ValueError(

@@ -1,23 +1,13 @@
 """What layers ask of their arguments, in one voice."""
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import describe, show_shape
+from lamina.core.checks import is_integer, is_number
 from lamina.core.layer import Layer
-
-
-def is_integer(value: Any) -> bool:
-    """Tells whether a value is an integer of any kind; True and False are none."""
-    return not isinstance(value, bool) and hasattr(value, "__index__")
-
-
-def is_number(value: Any) -> bool:
-    """Tells whether a value is a real number of any kind; True, False and not-a-number are none."""
-    return not isinstance(value, bool) and isinstance(value, numbers.Real) and value == value
+from lamina.core.text import describe, show_shape
 
 
 def positive(value: Any, name: str, layer: Layer) -> int:
@@ -61,28 +51,28 @@ def channels_axis(data_format: str | None, layer: Layer) -> int:
     return 1 if data_format == "channels_first" else -1
 
 
-def number(value: Any, name: str, layer: Layer) -> float:
+def number(value: float, name: str, layer: Layer) -> float:
     """Returns a number; raises TypeError, naming the layer's argument, for anything else."""
     if not is_number(value):
         raise TypeError(f"{name} of {type(layer).__name__} must be a number, not {value!r}.")
     return value
 
 
-def not_negative(value: Any, name: str, layer: Layer) -> float:
+def not_negative(value: float, name: str, layer: Layer) -> float:
     """Returns a number that is not negative; raises ValueError, naming the layer's argument, for anything else."""
     if not is_number(value) or not value >= 0:
         raise ValueError(f"{name} of {type(layer).__name__} must be a number that is not negative, not {value!r}.")
     return value
 
 
-def positive_number(value: Any, name: str, layer: Layer) -> float:
+def positive_number(value: float, name: str, layer: Layer) -> float:
     """Returns a positive number; raises ValueError, naming the layer's argument, for anything else."""
     if not is_number(value) or not value > 0:
         raise ValueError(f"{name} of {type(layer).__name__} must be a positive number, not {value!r}.")
     return value
 
 
-def fraction(value: Any, name: str, layer: Layer) -> float:
+def fraction(value: float, name: str, layer: Layer) -> float:
     """Returns a number from 0 to 1; raises ValueError, naming the layer's argument, for anything else."""
     if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name} of {type(layer).__name__} must be a number from 0 to 1, not {value!r}.")
@@ -125,7 +115,7 @@ def axes_in(shape: Any, axis: int | tuple[int, ...], layer: Layer) -> tuple[int,
 
 
 def without_cudnn(use_cudnn: Any, layer: Layer) -> Any:
-    """Returns a recurrent layer's `use_cudnn`; raises ValueError for True, which cannot be, and for what is no answer."""
+    """Returns a recurrent layer's `use_cudnn`; raises ValueError for True, which cannot be, and for another value."""
     if use_cudnn not in ("auto", True, False):
         raise ValueError(f"use_cudnn of {type(layer).__name__} must be 'auto' or False, not {use_cudnn!r}.")
     if use_cudnn is True:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import lamina.activations as activations
 from lamina.core.variable import Array
-from lamina.layers.checks import known, positive
+from lamina.layers.checks import positive
+from lamina.layers.weight_settings import WeightSettings, add_weight
 from lamina.layers.window import WindowLayer
 from lamina.ops.convolution import conv
 
@@ -31,23 +33,12 @@ class _Convolution(WindowLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            use_bias,
-            activation,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._keep_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
         self.filters = positive(filters, "filters", self)
         self.groups = positive(groups, "groups", self)
         if self.filters % self.groups:
@@ -55,17 +46,17 @@ class _Convolution(WindowLayer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernel and the bias."""
-        channels = known(input_shape[self.channels_axis], "the channels", self)
+        channels = self._take_channels(input_shape)
         if channels % self.groups:
             raise ValueError(f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} input channels.")
-        self.kernel = self.add_kernel((*self.kernel_size, self.take_channels(input_shape) // self.groups, self.filters))
+        self.kernel = add_weight(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         if self.use_bias:
-            self.bias = self.add_bias((self.filters,))
+            self.bias = add_weight(self, "bias", (self.filters,))
 
     def call(self, inputs: Array) -> Array:
         """Computes activation(convolution(inputs, kernel) + bias)."""
-        inputs, padding = self.pad_causally(inputs)
-        return self.finish(conv(inputs, self.kernel.value, self.strides, padding, self.data_format, self.dilation_rate))
+        inputs, padding = self._pad_causally(inputs)
+        return self._finish(conv(inputs, self.kernel.value, self.strides, padding, self.data_format, self.dilation_rate))
 
 
 class Conv1D(_Convolution):
@@ -95,7 +86,7 @@ class Conv1D(_Convolution):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, an unknown padding or data format, or channels or filters that
+        ValueError: for sizes that are not positive integers, an unknown padding or data format, or channels or filters that
             the groups do not divide.
 
     Causal convolution: van den Oord et al., WaveNet, 2016.
@@ -104,7 +95,7 @@ class Conv1D(_Convolution):
     (2, 9, 4)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class Conv2D(_Convolution):
@@ -120,7 +111,7 @@ class Conv2D(_Convolution):
     (1, 5, 5, 4)
     """
 
-    axes = 2
+    _axes = 2
 
 
 class Conv3D(_Convolution):
@@ -134,4 +125,4 @@ class Conv3D(_Convolution):
     (1, 5, 3, 3, 4)
     """
 
-    axes = 3
+    _axes = 3

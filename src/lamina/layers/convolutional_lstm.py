@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
+import lamina.activations as activations
 from lamina.core.input_spec import InputSpec
-from lamina.core.variable import Array
+from lamina.core.variable import Array, Variable
 from lamina.layers.checks import channels_axis, known, one_of, positive, sizes
 from lamina.layers.lstm import ForgetBias, LSTMStep
 from lamina.layers.recurrence import Parts, Recurrence
-from lamina.layers.recurrent import CellRNN
+from lamina.layers.recurrent import CellRNN, cell_for
 from lamina.layers.recurrent_cell import RecurrentCell
+from lamina.layers.weight_settings import WeightSettings, add_weight
 from lamina.ops.convolution import conv
 
 
@@ -61,8 +63,8 @@ class ConvProjection:
 class _ConvLSTMCell(RecurrentCell):
     """One step of a convolutional LSTM, over any number of spatial axes."""
 
-    axes: ClassVar[int]
-    gates = 4
+    _axes: ClassVar[int]
+    _gates = 4
 
     def __init__(
         self,
@@ -90,88 +92,68 @@ class _ConvLSTMCell(RecurrentCell):
         seed: int | None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            1,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            implementation=1,
-            **kwargs,
-        )
-        self.filters = self.units = self.output_size = positive(filters, "filters", self)
-        self.kernel_size = sizes(kernel_size, self.axes, "kernel_size", self)
-        self.strides = sizes(strides, self.axes, "strides", self)
-        self.dilation_rate = sizes(dilation_rate, self.axes, "dilation_rate", self)
+        super().__init__(**kwargs)
+        self.filters = positive(filters, "filters", self)
+        self._keep_sizes(self.filters, states=2)
+        self.activation, self.recurrent_activation = activations.get(activation), activations.get(recurrent_activation)
+        self.use_bias, self.unit_forget_bias = use_bias, unit_forget_bias
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(recurrent_initializer, recurrent_regularizer, recurrent_constraint).keep(self, "recurrent")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
+        self._keep_dropout(dropout, recurrent_dropout, seed, implementation=1)
+        self.kernel_size = sizes(kernel_size, self._axes, "kernel_size", self)
+        self.strides = sizes(strides, self._axes, "strides", self)
+        self.dilation_rate = sizes(dilation_rate, self._axes, "dilation_rate", self)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(f"Of strides {self.strides} and dilation_rate {self.dilation_rate} only one may be more than 1.")
         self.padding = one_of(("valid", "same"), padding, "padding", self)
-        self.channels_axis = channels_axis(data_format, self)
+        self._channels_axis = channels_axis(data_format, self)
         self.data_format = data_format or "channels_last"
-        self.unit_forget_bias = unit_forget_bias
-        self.state_size = [self.filters, self.filters]
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernels and the bias, and finds the shape of the outputs."""
-        self.input_sizes = tuple(known(size, "each axis but the first two", self) for size in input_shape[1:])
-        channels = input_shape[self.channels_axis]
-        self.kernel = self.add_kernel((*self.kernel_size, channels, self.gates * self.filters))
-        self.recurrent_kernel = self.add_recurrent_kernel((*self.kernel_size, self.filters, self.gates * self.filters))
-        if self.use_bias:
-            initializer: Any = self.bias_initializer
-            self.bias = self.add_bias(
-                (self.gates * self.filters,), ForgetBias(initializer) if self.unit_forget_bias else initializer
-            )
-        sample = jax.ShapeDtypeStruct((1, *self.input_sizes), self.compute_dtype)
+        self._input_sizes = tuple(known(size, "each axis but the first two", self) for size in input_shape[1:])
+        channels = input_shape[self._channels_axis]
+        self._add_weights((*self.kernel_size, channels), (*self.kernel_size, self.filters))
+        sample = jax.ShapeDtypeStruct((1, *self._input_sizes), self.compute_dtype)
         kernel = jax.ShapeDtypeStruct(self.kernel.shape, self.compute_dtype)
-        self._output_sizes = jax.eval_shape(lambda x, k: self._product()(x, k, None)[0], sample, kernel).shape[1:]
+        self._output_sizes: tuple[int, ...] = jax.eval_shape(lambda x, k: self._product()(x, k, None)[0], sample, kernel).shape[1:]
 
-    @property
-    def output_sizes(self) -> tuple[int, ...]:
-        """The shape of a sample's output."""
-        return self._output_sizes
+    def _add_bias(self, size: int) -> Variable:
+        return add_weight(self, "bias", (size,), ForgetBias(self.bias_initializer) if self.unit_forget_bias else None)
 
-    def recurrence(self) -> Recurrence:
-        once = (1,) * self.axes
-        product = ConvProduct(self.gates, once, "same", self.data_format, once)
+    def _recurrence(self) -> Recurrence:
+        once = (1,) * self._axes
+        product = ConvProduct(self._gates, once, "same", self.data_format, once)
         step = LSTMStep(self.activation, self.recurrent_activation)
         return Recurrence(ConvProjection(self._product()), product, (0, 1, 2, 3), step)
 
     def _product(self) -> ConvProduct:
-        return ConvProduct(self.gates, self.strides, self.padding, self.data_format, self.dilation_rate)
+        return ConvProduct(self._gates, self.strides, self.padding, self.data_format, self.dilation_rate)
 
 
 class ConvLSTM1DCell(_ConvLSTMCell):
     """One step of `ConvLSTM1D`."""
 
-    axes = 1
+    _axes = 1
 
 
 class ConvLSTM2DCell(_ConvLSTMCell):
     """One step of `ConvLSTM2D`."""
 
-    axes = 2
+    _axes = 2
 
 
 class ConvLSTM3DCell(_ConvLSTMCell):
     """One step of `ConvLSTM3D`."""
 
-    axes = 3
+    _axes = 3
 
 
 class _ConvLSTM(CellRNN):
     """The convolutional LSTM, over any number of spatial axes."""
+
+    _cell_class: ClassVar[type[_ConvLSTMCell]]
 
     def __init__(
         self,
@@ -204,32 +186,7 @@ class _ConvLSTM(CellRNN):
         stateful: bool = False,
         **kwargs: Any,
     ) -> None:
-        cell = self.cell_class(
-            filters,
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            unit_forget_bias,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            name="conv_lstm_cell",
-            dtype=kwargs.get("dtype"),
-        )
+        cell = cell_for(self._cell_class, locals(), "conv_lstm_cell")
         super().__init__(
             cell,
             return_sequences,
@@ -239,7 +196,7 @@ class _ConvLSTM(CellRNN):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.input_spec = InputSpec(ndim=cell.axes + 3)
+        self.input_spec = InputSpec(ndim=cell._axes + 3)
 
 
 class ConvLSTM1D(_ConvLSTM):
@@ -247,8 +204,8 @@ class ConvLSTM1D(_ConvLSTM):
 
     i, f, g, o = inputs[t] * kernel + h * recurrent_kernel + bias, where * is a convolution; c = σ(f) · c + σ(i) · tanh(g),
     h = σ(o) · tanh(c). The inputs have shape (batch, time, length, channels), the kernel (size, channels, 4 filters), the recurrent
-    kernel (size, filters, 4 filters); the convolution with h keeps its size. How steps, states and masks are dealt with `RNN`
-    tells, whose arguments it takes too.
+    kernel (size, filters, 4 filters); the convolution with h keeps its size. For steps, states and masks see `RNN`,
+    whose arguments it takes too.
 
     Args:
         filters: the number of output channels.
@@ -281,7 +238,7 @@ class ConvLSTM1D(_ConvLSTM):
         kwargs: what `RNN` and `lamina.Layer` take.
 
     Raises:
-        ValueError: for sizes that are no positive integers, an unknown padding or data format, or strides and dilation at once.
+        ValueError: for sizes that are not positive integers, an unknown padding or data format, or strides and dilation at once.
 
     Source: Shi et al., Convolutional LSTM Network, 2015, without the gates' products with the state.
 
@@ -289,7 +246,7 @@ class ConvLSTM1D(_ConvLSTM):
     (2, 7, 4)
     """
 
-    cell_class = ConvLSTM1DCell
+    _cell_class = ConvLSTM1DCell
 
 
 class ConvLSTM2D(_ConvLSTM):
@@ -302,7 +259,7 @@ class ConvLSTM2D(_ConvLSTM):
     (2, 5, 6, 6, 4)
     """
 
-    cell_class = ConvLSTM2DCell
+    _cell_class = ConvLSTM2DCell
 
 
 class ConvLSTM3D(_ConvLSTM):
@@ -315,4 +272,4 @@ class ConvLSTM3D(_ConvLSTM):
     (1, 3, 3, 3, 2)
     """
 
-    cell_class = ConvLSTM3DCell
+    _cell_class = ConvLSTM3DCell

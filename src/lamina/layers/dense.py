@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import jax
-
+import lamina.activations as activations
 from lamina.core.input_spec import InputSpec
 from lamina.core.variable import Array
 from lamina.layers.checks import known, positive
-from lamina.layers.kernel import KernelLayer
+from lamina.layers.weight_settings import KernelLayer, WeightSettings, add_weight
+from lamina.ops.wrap import compiled
 
 
 class Dense(KernelLayer):
@@ -30,7 +30,7 @@ class Dense(KernelLayer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: if units is no positive integer.
+        ValueError: if units is not a positive integer.
 
     >>> lamina.layers.Dense(2, activation="relu")(np.ones((4, 3))).shape
     (4, 2)
@@ -52,28 +52,19 @@ class Dense(KernelLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            activation,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = positive(units, "units", self)
+        self.activation = activations.get(activation)
         self.use_bias = use_bias
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernel and the bias."""
         features = known(input_shape[-1], "the last axis", self)
-        self.kernel = self.add_kernel((features, self.units))
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_bias((self.units,))
+        self.kernel = add_weight(self, "kernel", (features, self.units))
+        self.bias = add_weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
 
     def call(self, inputs: Array) -> Array:
@@ -82,7 +73,7 @@ class Dense(KernelLayer):
         return self.activation(outputs)
 
 
-@jax.jit
+@compiled()
 def affine(inputs: Array, kernel: Array, bias: Array | None) -> Array:
     """Returns inputs @ kernel + bias, computed with all leading axes flattened to one.
 

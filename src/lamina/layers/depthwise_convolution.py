@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import lamina.constraints as constraints
-import lamina.initializers as initializers
-import lamina.regularizers as regularizers
+import lamina.activations as activations
 from lamina.core.variable import Array
 from lamina.layers.checks import positive
+from lamina.layers.weight_settings import WeightSettings, add_weight
 from lamina.layers.window import WindowLayer
 from lamina.ops.convolution import depthwise_conv, separable_conv
 
@@ -33,36 +32,25 @@ class _DepthwiseConvolution(WindowLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            use_bias,
-            activation,
-            depthwise_initializer,
-            bias_initializer,
-            depthwise_regularizer,
-            bias_regularizer,
-            depthwise_constraint,
-            bias_constraint,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._keep_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        WeightSettings(depthwise_initializer, depthwise_regularizer, depthwise_constraint).keep(self, "depthwise")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
         self.depth_multiplier = positive(depth_multiplier, "depth_multiplier", self)
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernel and the bias."""
-        channels = self.take_channels(input_shape)
-        self.kernel = self.add_kernel((*self.kernel_size, channels, self.depth_multiplier))
+        channels = self._take_channels(input_shape)
+        self.kernel = add_weight(self, "depthwise", (*self.kernel_size, channels, self.depth_multiplier))
         if self.use_bias:
-            self.bias = self.add_bias((channels * self.depth_multiplier,))
+            self.bias = add_weight(self, "bias", (channels * self.depth_multiplier,))
 
     def call(self, inputs: Array) -> Array:
         """Computes activation(convolution of each channel + bias)."""
-        inputs, padding = self.pad_causally(inputs)
-        return self.finish(depthwise_conv(inputs, self.kernel.value, self.strides, padding, self.data_format, self.dilation_rate))
+        inputs, padding = self._pad_causally(inputs)
+        return self._finish(depthwise_conv(inputs, self.kernel.value, self.strides, padding, self.data_format, self.dilation_rate))
 
 
 class DepthwiseConv1D(_DepthwiseConvolution):
@@ -91,13 +79,13 @@ class DepthwiseConv1D(_DepthwiseConvolution):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or an unknown padding or data format.
+        ValueError: for sizes that are not positive integers, or an unknown padding or data format.
 
     >>> lamina.layers.DepthwiseConv1D(3, depth_multiplier=2)(np.ones((2, 9, 5))).shape
     (2, 7, 10)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class DepthwiseConv2D(_DepthwiseConvolution):
@@ -110,7 +98,7 @@ class DepthwiseConv2D(_DepthwiseConvolution):
     (1, 5, 5, 5)
     """
 
-    axes = 2
+    _axes = 2
 
 
 class _SeparableConvolution(WindowLayer):
@@ -139,47 +127,30 @@ class _SeparableConvolution(WindowLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            use_bias,
-            activation,
-            depthwise_initializer,
-            bias_initializer,
-            depthwise_regularizer,
-            bias_regularizer,
-            depthwise_constraint,
-            bias_constraint,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._keep_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        WeightSettings(depthwise_initializer, depthwise_regularizer, depthwise_constraint).keep(self, "depthwise")
+        WeightSettings(pointwise_initializer, pointwise_regularizer, pointwise_constraint).keep(self, "pointwise")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
         self.filters = positive(filters, "filters", self)
         self.depth_multiplier = positive(depth_multiplier, "depth_multiplier", self)
-        self.pointwise_initializer = initializers.get(pointwise_initializer)
-        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
-        self.pointwise_constraint = constraints.get(pointwise_constraint)
 
     def build(self, input_shape: Any) -> None:
         """Creates both kernels and the bias."""
-        channels = self.take_channels(input_shape)
-        self.depthwise_kernel = self.add_kernel((*self.kernel_size, channels, self.depth_multiplier))
-        self.pointwise_kernel = self.add_weight(
-            (*[1] * self.axes, channels * self.depth_multiplier, self.filters),
-            self.pointwise_initializer,
-            regularizer=self.pointwise_regularizer,
-            constraint=self.pointwise_constraint,
-        )
+        channels = self._take_channels(input_shape)
+        self.depthwise_kernel = add_weight(self, "depthwise", (*self.kernel_size, channels, self.depth_multiplier))
+        mixing = (*[1] * self._axes, channels * self.depth_multiplier, self.filters)
+        self.pointwise_kernel = add_weight(self, "pointwise", mixing)
         if self.use_bias:
-            self.bias = self.add_bias((self.filters,))
+            self.bias = add_weight(self, "bias", (self.filters,))
 
     def call(self, inputs: Array) -> Array:
         """Computes activation(mixed channels of the convolution of each + bias)."""
-        inputs, padding = self.pad_causally(inputs)
+        inputs, padding = self._pad_causally(inputs)
         kernels = self.depthwise_kernel.value, self.pointwise_kernel.value
-        return self.finish(separable_conv(inputs, *kernels, self.strides, padding, self.data_format, self.dilation_rate))
+        return self._finish(separable_conv(inputs, *kernels, self.strides, padding, self.data_format, self.dilation_rate))
 
 
 class SeparableConv1D(_SeparableConvolution):
@@ -212,7 +183,7 @@ class SeparableConv1D(_SeparableConvolution):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or an unknown padding or data format.
+        ValueError: for sizes that are not positive integers, or an unknown padding or data format.
 
     Chollet, Xception: Deep Learning with Depthwise Separable Convolutions, 2017.
 
@@ -220,7 +191,7 @@ class SeparableConv1D(_SeparableConvolution):
     (2, 7, 4)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class SeparableConv2D(_SeparableConvolution):
@@ -234,4 +205,4 @@ class SeparableConv2D(_SeparableConvolution):
     (1, 9, 9, 4)
     """
 
-    axes = 2
+    _axes = 2

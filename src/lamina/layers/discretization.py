@@ -30,7 +30,7 @@ class Discretization(Layer):
     [0 1 1 2]
     """
 
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(
         self,
@@ -74,6 +74,12 @@ class Discretization(Layer):
         if not summary.size:
             raise ValueError(f"The layer {self.path!r} was given no data to adapt to.")
         self.bin_boundaries = [float(boundary) for boundary in _condensed(summary, 1 / self.num_bins)[0, :-1]]
+
+    def _host_state(self) -> dict[str, Any]:
+        return {"bin_boundaries": None if self.bin_boundaries is None else list(self.bin_boundaries)}
+
+    def _set_host_state(self, state: dict[str, Any]) -> None:
+        self.bin_boundaries = None if state["bin_boundaries"] is None else _increasing(state["bin_boundaries"])
 
     def call(self, inputs: Array) -> Array:
         """Returns the bins of the inputs, encoded."""

@@ -1,6 +1,5 @@
 """Noise that keeps a model from relying on single numbers: dropout and its relatives, in training only."""
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.layers.checks import channels_axis, fraction
+from lamina.ops.wrap import compiled
 from lamina.random import SeedGenerator
 
 
@@ -30,7 +30,7 @@ class _Noise(Layer):
 
 
 def _noise_sizes(noise_shape: Any, layer: Layer) -> tuple[int | None, ...] | None:
-    """Returns a `noise_shape` as a tuple; raises ValueError for what is no sequence of positive integers and None."""
+    """Returns a `noise_shape` as a tuple; raises ValueError for what is not a sequence of positive integers and None."""
     if noise_shape is None:
         return None
     sizes = tuple(noise_shape) if isinstance(noise_shape, (tuple, list)) else (0,)
@@ -91,7 +91,7 @@ class Dropout(_Noise):
         return _dropout(self.seed_generator.next(), inputs, self.rate, _full_sizes(self.noise_shape, inputs, self))
 
 
-@functools.partial(jax.jit, static_argnames="shape")
+@compiled("shape")
 def _dropout(key: Array, inputs: Array, rate: float, shape: tuple[int, ...]) -> Array:
     keep = jax.random.bernoulli(key, 1 - rate, shape)
     return jnp.where(keep, inputs / (1 - rate), 0)
@@ -125,7 +125,7 @@ class SpatialDropout1D(Dropout):
 class _SpatialDropout(Dropout):
     """Dropout of whole channels, along so many spatial axes."""
 
-    spatial_axes: int
+    _spatial_axes: int
 
     def __init__(
         self,
@@ -135,10 +135,10 @@ class _SpatialDropout(Dropout):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        shared = (1,) * self.spatial_axes
+        shared = (1,) * self._spatial_axes
         first = channels_axis(data_format, self) == 1
         super().__init__(rate, (None, None, *shared) if first else (None, *shared, None), seed, name=name, dtype=dtype)
-        self.input_spec = InputSpec(ndim=2 + self.spatial_axes)
+        self.input_spec = InputSpec(ndim=2 + self._spatial_axes)
 
 
 class SpatialDropout2D(_SpatialDropout):
@@ -159,7 +159,7 @@ class SpatialDropout2D(_SpatialDropout):
     True
     """
 
-    spatial_axes = 2
+    _spatial_axes = 2
 
 
 class SpatialDropout3D(_SpatialDropout):
@@ -172,7 +172,7 @@ class SpatialDropout3D(_SpatialDropout):
     True
     """
 
-    spatial_axes = 3
+    _spatial_axes = 3
 
 
 class GaussianDropout(_Noise):
@@ -230,7 +230,7 @@ class GaussianNoise(_Noise):
         return inputs + _normal(self.seed_generator.next(), inputs.shape, 0, self.stddev, self.compute_dtype)
 
 
-@functools.partial(jax.jit, static_argnames=("shape", "dtype"))
+@compiled("shape", "dtype")
 def _normal(key: Array, shape: tuple[int, ...], mean: float, stddev: float, dtype: str) -> Array:
     """Returns normal draws in `dtype`, made in at least float32: drawn in bfloat16 itself their mean would be off."""
     return (mean + stddev * jax.random.normal(key, shape, jnp.promote_types(dtype, "float32"))).astype(dtype)
@@ -272,15 +272,15 @@ class AlphaDropout(_Noise):
         return _alpha_dropout(self.seed_generator.next(), inputs, self.rate, _full_sizes(self.noise_shape, inputs, self))
 
 
-@functools.partial(jax.jit, static_argnames=("rate", "shape"))
+@compiled("rate", "shape")
 def _alpha_dropout(key: Array, inputs: Array, rate: float, shape: tuple[int, ...]) -> Array:
     alpha = -1.6732632423543772 * 1.0507009873554805
-    a = ((1 - rate) * (1 + rate * alpha**2)) ** -0.5
     keep = jax.random.bernoulli(key, 1 - rate, shape)
-    return a * jnp.where(keep, inputs, alpha) - a * alpha * rate
+    scale: float = ((1 - rate) * (1 + rate * alpha**2)) ** -0.5
+    return scale * jnp.where(keep, inputs, alpha) - scale * alpha * rate
 
 
-def _below_one(rate: Any, layer: Layer) -> float:
+def _below_one(rate: float, layer: Layer) -> float:
     if fraction(rate, "rate", layer) == 1:
         raise ValueError(f"rate of {type(layer).__name__} must be below 1: nothing would be left of the inputs.")
     return rate

@@ -1,19 +1,20 @@
 """EinsumDense: a product of inputs and kernel along any axes."""
 
-import functools
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 
+import lamina.activations as activations
 import lamina.initializers as initializers
-from lamina.core.errors import show_shape
+from lamina.core.checks import is_integer
+from lamina.core.config import remade
 from lamina.core.input_spec import InputSpec
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
-from lamina.layers.checks import is_integer
-from lamina.layers.kernel import KernelLayer
+from lamina.layers.weight_settings import KernelLayer, WeightSettings, add_weight
+from lamina.ops.wrap import compiled
 
 _EQUATION = re.compile(r"(\.\.\.|)([A-Za-z]+)(\.\.\.|),([A-Za-z]+)->\1([A-Za-z]+)\3")
 
@@ -62,16 +63,10 @@ class EinsumDense(KernelLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            activation,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
         self.partial_output_shape = tuple(output_shape) if isinstance(output_shape, (tuple, list)) else (output_shape,)
         self.equation = equation
         if not all(size is None or (is_integer(size) and size > 0) for size in self.partial_output_shape):
@@ -85,15 +80,14 @@ class EinsumDense(KernelLayer):
         """Creates the kernel and the bias."""
         _, inputs, after, kernel, outputs = self._equation
         sizes = self._sizes(input_shape)
-        self.kernel = self.add_kernel(
-            [self._known(axis, sizes) for axis in kernel], _along_axes(self.kernel_initializer, kernel, outputs)
-        )
+        initializer = _along_axes(self.kernel_initializer, kernel, outputs)
+        self.kernel = add_weight(self, "kernel", [self._known(axis, sizes) for axis in kernel], initializer)
         self.bias = None
         if self.bias_axes:
             first = min(outputs.index(axis) for axis in self.bias_axes)
             shape = [self._known(axis, sizes) if axis in self.bias_axes else 1 for axis in outputs[first:]]
             shape += [1] * (len(input_shape) - len(inputs)) if after else []
-            self.bias = self.add_bias(shape)
+            self.bias = add_weight(self, "bias", shape)
         self.input_spec = InputSpec(ndim=len(input_shape))
 
     def call(self, inputs: Array) -> Array:
@@ -101,7 +95,7 @@ class EinsumDense(KernelLayer):
         return self.activation(outputs)
 
     def _sizes(self, input_shape: Sequence[int | None]) -> dict[str, int | None]:
-        """Returns the size of each axis of which the inputs' shape or `output_shape` tells it."""
+        """Returns the size of each axis that the inputs' shape or `output_shape` gives."""
         before, inputs, after, _, outputs = self._equation
         further = len(input_shape) - len(inputs)
         if further < 0 or (further > 0 and not (before or after)):
@@ -127,7 +121,7 @@ class EinsumDense(KernelLayer):
         return size
 
 
-@functools.partial(jax.jit, static_argnames="equation")
+@compiled("equation")
 def _einsum(inputs: Array, kernel: Array, bias: Array | None, equation: str) -> Array:
     outputs = jnp.einsum(equation, inputs, kernel)
     return outputs if bias is None else outputs + bias
@@ -164,11 +158,11 @@ def _read(text: str, output_shape: Sequence[int | None], bias_axes: str) -> _Equ
 
 
 def _along_axes(initializer: Any, kernel: str, outputs: str) -> Any:
-    """Returns an initializer that scales by fan-in and fan-out with the kernel's axes told to it; others as they are."""
+    """Returns an initializer that scales by fan-in and fan-out along the kernel's axes; others as they are."""
     if not isinstance(initializer, initializers.VarianceScaling) or initializer.input_axes is not None:
         return initializer
     axes = {
         "input_axes": [i for i, axis in enumerate(kernel) if axis not in outputs],
         "output_axes": [i for i, axis in enumerate(kernel) if axis in outputs],
     }
-    return type(initializer).from_config({**initializer.get_config(), **axes})
+    return remade(initializer, **axes)

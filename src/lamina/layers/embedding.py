@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-import lamina.constraints as constraints
-import lamina.initializers as initializers
-import lamina.regularizers as regularizers
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import positive
+from lamina.layers.weight_settings import WeightSettings, add_weight
+from lamina.ops.wrap import compiled
 
 
 class Embedding(Layer):
@@ -30,7 +28,7 @@ class Embedding(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or weights of another shape.
+        ValueError: for sizes that are not positive integers, or weights of another shape.
 
     >>> layer = lamina.layers.Embedding(3, 2, weights=np.array([[0.0, 0.0], [1.0, 2.0], [3.0, 4.0]]))
     >>> print(layer(np.array([2, 0])))
@@ -38,7 +36,10 @@ class Embedding(Layer):
      [0. 0.]]
     """
 
-    casts_inputs = False  # indices that come as floating numbers keep their precision: in a lower one 1001 would be 1000
+    embeddings_initializer: Any
+    embeddings_regularizer: Any
+    embeddings_constraint: Any
+    _casts_inputs = False  # indices that come as floating numbers keep their precision: in a lower one 1001 would be 1000
 
     def __init__(
         self,
@@ -54,9 +55,7 @@ class Embedding(Layer):
         super().__init__(**kwargs)
         self.input_dim = positive(input_dim, "input_dim", self)
         self.output_dim = positive(output_dim, "output_dim", self)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        WeightSettings(embeddings_initializer, embeddings_regularizer, embeddings_constraint).keep(self, "embeddings")
         self.mask_zero = self.supports_masking = mask_zero
         if weights is not None:
             self.build()
@@ -64,13 +63,8 @@ class Embedding(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the table."""
-        self.embeddings = self.add_weight(
-            (self.input_dim, self.output_dim),
-            self.embeddings_initializer,
-            autocast=False,  # the few rows that are asked for are cast instead
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        # The few rows that are asked for are cast instead.
+        self.embeddings = add_weight(self, "embeddings", (self.input_dim, self.output_dim), autocast=False)
 
     def call(self, inputs: Array) -> Array:
         return _rows(self.embeddings.value, inputs).astype(self.compute_dtype)
@@ -84,6 +78,6 @@ class Embedding(Layer):
         return config
 
 
-@jax.jit
+@compiled()
 def _rows(table: Array, indices: Array) -> Array:
     return jnp.take(table, indices if jnp.issubdtype(indices.dtype, jnp.integer) else indices.astype("int32"), axis=0)

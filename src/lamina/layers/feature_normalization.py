@@ -1,19 +1,18 @@
 """Normalization: features brought to the mean 0 and variance 1 of data seen before."""
 
-import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import describe, show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.text import describe, show_shape
 from lamina.core.variable import Array
 from lamina.layers.checks import axes_in, integers, known, numeric
 from lamina.layers.scale_and_shift import wide
+from lamina.ops.wrap import compiled
 
 
 class Normalization(Layer):
@@ -37,7 +36,7 @@ class Normalization(Layer):
     """
 
     supports_masking = True
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(
         self,
@@ -61,19 +60,19 @@ class Normalization(Layer):
                 f"mean and variance of Normalization must have one shape, of at most {len(self.axis)} axes as axis={axis} has, "
                 f"not {np.shape(mean)} and {np.shape(variance)}."
             )
-        self.given = None if mean is None else (np.asarray(mean, "float32"), np.asarray(variance, "float32"))
+        self._statistics = None if mean is None else (np.asarray(mean, "float32"), np.asarray(variance, "float32"))
 
     def build(self, input_shape: Any) -> None:
         """Creates the mean, the variance and the count of what they were taken from, unless they were given."""
         kept = axes_in(input_shape, self.axis, self)
         sizes = tuple(known(input_shape[i], f"axis {i}", self) for i in kept)
-        if self.given is None:
+        if self._statistics is None:
             self.adapt_mean = self.add_weight(sizes, "zeros", trainable=False, autocast=False, name="mean")
             self.adapt_variance = self.add_weight(sizes, "ones", trainable=False, autocast=False, name="variance")
             self.count = self.add_weight((), "zeros", dtype="int32", trainable=False)
-        elif any(a not in (1, b) for a, b in zip(reversed(self.given[0].shape), reversed(sizes), strict=False)):
+        elif any(a not in (1, b) for a, b in zip(reversed(self._statistics[0].shape), reversed(sizes), strict=False)):
             raise ValueError(
-                f"The layer {self.path!r} was given a mean of shape {self.given[0].shape} for inputs of shape "
+                f"The layer {self.path!r} was given a mean of shape {self._statistics[0].shape} for inputs of shape "
                 f"{show_shape(input_shape)}, which have {sizes} of them along axis={self.axis}."
             )
         self.broadcast = tuple(size if i in kept else 1 for i, size in enumerate(input_shape))
@@ -90,10 +89,10 @@ class Normalization(Layer):
         return self._spread(1)
 
     def _spread(self, which: int) -> Array:
-        if self.given is None:
+        if self._statistics is None:
             return (self.adapt_mean, self.adapt_variance)[which].value.reshape(self.broadcast)
         sizes = [self.broadcast[i] for i in axes_in(self.broadcast, self.axis, self)]
-        return jnp.broadcast_to(self.given[which], sizes).reshape(self.broadcast)
+        return jnp.broadcast_to(self._statistics[which], sizes).reshape(self.broadcast)
 
     def call(self, inputs: Array) -> Array:
         """Computes the formula."""
@@ -106,20 +105,20 @@ class Normalization(Layer):
             data: an array, or batches: anything that yields arrays, or tuples that begin with one. Taken in float64.
 
         Raises:
-            TypeError: for batches that are no arrays.
+            TypeError: for batches that are not arrays.
             ValueError: for no batch at all, batches of other sizes than those the layer was built for, or a layer that was
                 given its mean.
         """
-        if self.given is not None:
+        if self._statistics is not None:
             raise ValueError(f"The layer {self.path!r} was given its mean and variance, so it cannot adapt to data.")
         count, mean, squares = 0, np.float64(0), np.float64(0)
         for batch in batches_in(data):
             if not self.built:
                 self.build((None, *batch.shape[1:]) if 0 not in axes_in(batch.shape, self.axis, self) else batch.shape)
-            if self.input_spec.mismatch(batch):
+            if self.input_spec._mismatch(batch):
                 raise ValueError(
                     f"The layer {self.path!r} cannot adapt to data of shape {show_shape(batch.shape)}: it expects "
-                    f"{self.input_spec.mismatch(batch)}."
+                    f"{self.input_spec._mismatch(batch)}."
                 )
             reduced = tuple(set(range(batch.ndim)) - set(axes_in(batch.shape, self.axis, self)))
             number = int(np.prod([batch.shape[i] for i in reduced]))
@@ -138,7 +137,7 @@ class Normalization(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, the mean and the variance as lists."""
-        mean, variance = (None, None) if self.given is None else [array.tolist() for array in self.given]
+        mean, variance = (None, None) if self._statistics is None else [array.tolist() for array in self._statistics]
         return {**super().get_config(), "mean": mean, "variance": variance}
 
 
@@ -155,7 +154,7 @@ def batches_in(data: Any) -> Iterator[np.ndarray]:
         yield np.asarray(batch, "float64")
 
 
-@functools.partial(jax.jit, static_argnames="invert")
+@compiled("invert")
 def _shifted(x: Array, mean: Array, variance: Array, invert: bool) -> Array:
     # The least deviation to divide by is that of Keras.
     deviation = jnp.maximum(jnp.sqrt(variance), 1e-7)

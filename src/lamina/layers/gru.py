@@ -1,17 +1,19 @@
 """GRU: an output that gates renew bit by bit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 
+import lamina.activations as activations
 from lamina.core.input_spec import InputSpec
 from lamina.core.variable import Array, Variable
-from lamina.layers.checks import without_cudnn
+from lamina.layers.checks import positive, without_cudnn
 from lamina.layers.recurrence import Keep, Parts, Recurrence, States, Weights
-from lamina.layers.recurrent import CellRNN
+from lamina.layers.recurrent import CellRNN, cell_for
 from lamina.layers.recurrent_cell import DenseProduct, DenseProjection, RecurrentCell
+from lamina.layers.weight_settings import WeightSettings, add_weight
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class GRUCell(RecurrentCell):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: if units is no positive integer, or a probability is not from 0 to 1.
+        ValueError: if units is not a positive integer, or a probability is not from 0 to 1.
 
     >>> cell = lamina.layers.GRUCell(4)
     >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
@@ -75,7 +77,7 @@ class GRUCell(RecurrentCell):
     ((2, 4), 1)
     """
 
-    gates = 3
+    _gates = 3
 
     def __init__(
         self,
@@ -99,43 +101,31 @@ class GRUCell(RecurrentCell):
         implementation: int = 2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            implementation,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
+        self._keep_sizes(positive(units, "units", self), states=1)
+        self.activation, self.recurrent_activation = activations.get(activation), activations.get(recurrent_activation)
+        self.use_bias = use_bias
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(recurrent_initializer, recurrent_regularizer, recurrent_constraint).keep(self, "recurrent")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
+        self._keep_dropout(dropout, recurrent_dropout, seed, implementation)
         self.reset_after = reset_after
 
-    def add_bias(self, shape: Sequence[int], initializer: Any = None) -> Variable:
+    def _add_bias(self, size: int) -> Variable:
         """Returns a new bias: one for the inputs' products and one for the recurrent ones, if those have their own."""
-        return super().add_bias((2, *shape) if self.reset_after else shape, initializer)
+        return add_weight(self, "bias", (2, size) if self.reset_after else (size,))
 
-    def recurrence(self) -> Recurrence:
+    def _recurrence(self) -> Recurrence:
         # r multiplies what the recurrent kernel gives the candidate before that joins what the inputs give: a part of its own.
         return Recurrence(GRUProjection(), DenseProduct(3), (0, 1, 3), GRUStep(self.activation, self.recurrent_activation))
 
-    def is_one_loop(self) -> bool:
-        return self.reset_after and super().is_one_loop()
+    def _is_one_loop(self) -> bool:
+        return self.reset_after and super()._is_one_loop()
 
-    def advance(self, inputs: Array, states: States, weights: Weights, keep: Keep) -> States:
+    def _advance(self, inputs: Array, states: States, weights: Weights, keep: Keep) -> States:
         """Returns the state after a step, where r comes before the product with the recurrent kernel or after it."""
         if self.reset_after:
-            return super().advance(inputs, states, weights, keep)
+            return super()._advance(inputs, states, weights, keep)
         a, b, x = DenseProjection(DenseProduct(3))(inputs, weights.kernel, weights.bias, keep[0])
         for_z, for_r, for_x = jnp.split(weights.recurrent_kernel, 3, axis=-1)
         h = states[0]
@@ -154,7 +144,7 @@ class GRU(CellRNN):
 
     Inputs of shape (batch, time, features) give outputs of shape (batch, units), or (batch, time, units) with
     `return_sequences`; the kernel has shape (features, 3 units), the recurrent kernel (units, 3 units), the bias (2, 3 units), or
-    (3 units,) without `reset_after`. How steps, states and masks are dealt with `RNN` tells, whose arguments it takes too.
+    (3 units,) without `reset_after`. For steps, states and masks see `RNN`, whose arguments it takes too.
 
     Args:
         units: the size of the output.
@@ -185,15 +175,13 @@ class GRU(CellRNN):
         kwargs: what `RNN` and `lamina.Layer` take.
 
     Raises:
-        ValueError: if units is no positive integer, or a probability is not from 0 to 1.
+        ValueError: if units is not a positive integer, or a probability is not from 0 to 1.
 
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, 2014; dropout: Gal and Ghahramani, 2016.
 
     >>> lamina.layers.GRU(4)(np.ones((2, 5, 3))).shape
     (2, 4)
     """
-
-    cell_class = GRUCell
 
     def __init__(
         self,
@@ -224,28 +212,7 @@ class GRU(CellRNN):
         implementation: int = 2,
         **kwargs: Any,
     ) -> None:
-        cell = GRUCell(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            reset_after,
-            seed,
-            implementation,
-            name="gru_cell",
-            dtype=kwargs.get("dtype"),
-        )
+        cell = cell_for(GRUCell, locals(), "gru_cell")
         super().__init__(
             cell,
             return_sequences,

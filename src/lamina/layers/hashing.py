@@ -35,14 +35,14 @@ class Hashing(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for another mode, or a salt that is no one or two integers.
+        ValueError: for another mode, or a salt that is not one or two integers.
         TypeError: when called, for what are neither strings nor integers, and inside compiled code.
 
     >>> print(lamina.layers.Hashing(7)(np.array(["a", "b", "a"])))
     [5 2 5]
     """
 
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(
         self, num_bins: int, mask_value: Any = None, salt: Any = None, output_mode: str = "int", sparse: bool = False, **kwargs: Any
@@ -85,7 +85,7 @@ class HashedCrossing(Layer):
     [0 2]
     """
 
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(self, num_bins: int, output_mode: str = "int", sparse: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.errors import describe
+from lamina.core.jax_internals import is_tracer
 from lamina.core.layer import Layer
+from lamina.core.text import describe
 
 
 def host_array(inputs: Any, layer: Layer) -> np.ndarray:
@@ -16,7 +17,7 @@ def host_array(inputs: Any, layer: Layer) -> np.ndarray:
     Raises:
         TypeError: inside compiled code, where there are no values yet, and for what are neither strings nor integers.
     """
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(inputs)):
+    if any(is_tracer(leaf) for leaf in jax.tree.leaves(inputs)):
         raise TypeError(
             f"The layer {layer.path!r} ({type(layer).__name__}) works on the host, on values, but was called inside compiled code "
             "or on a symbolic input, which have none. Apply it to the data before the model sees them: x = layer(x)."

@@ -2,13 +2,13 @@
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.layers.checks import channels_axis, one_of
 from lamina.random import SeedGenerator
@@ -16,6 +16,7 @@ from lamina.random.generator import key_of
 
 # What was drawn for a batch: arrays with a number for each image, under the names that a layer gives them.
 Transformation = Any
+Value = TypeVar("Value")  # images, masks or boxes
 # What a number may be drawn from: (0.1, 0.5) is a range, and what a single number stands for each layer says.
 Factor = float | Sequence[float]
 
@@ -35,11 +36,11 @@ BOX_FORMATS = (
 class ImageAugmentation(Layer):
     """What layers of images share: for each image of a batch something is drawn, and then the batch is transformed as a whole.
 
-    A subclass defines `chosen`, what is drawn, and `augment`, what is made of images with that. Both read nothing but public
+    A subclass defines `_chosen`, what is drawn, and `_augment`, what is made of images with that. Both read nothing but public
     attributes that can be hashed, because they are compiled, once for layers that are set alike.
 
     A layer takes an image or a batch of images, or a dict of "images" and any of "labels", "segmentation_masks" and
-    "bounding_boxes" (a dict of "boxes" and "labels"). It is called as part of training unless it is told otherwise, as in Keras.
+    "bounding_boxes" (a dict of "boxes" and "labels"). It runs as part of training unless `training` says otherwise, as in Keras.
 
     Args:
         seed: an integer, for the same draws in each run; None takes the next one that `lamina.random.set_seed` leads to.
@@ -48,37 +49,37 @@ class ImageAugmentation(Layer):
         kwargs: what `lamina.Layer` takes.
     """
 
-    casts_inputs = False  # labels and boxes keep their precision
-    draws: ClassVar[bool] = True
-    units: ClassVar[int] = 0
-    only_in_training: ClassVar[bool] = True
+    _casts_inputs = False  # labels and boxes keep their precision
+    _draws: ClassVar[bool] = True
+    _units: ClassVar[int] = 0
+    _only_in_training: ClassVar[bool] = True
     seed_generator: Any = None
 
     def __init__(
         self, seed: int | None = None, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.channels_axis = -3 if channels_axis(data_format, self) == 1 else -1
+        self._channels_axis = -3 if channels_axis(data_format, self) == 1 else -1
         self.data_format = data_format or "channels_last"
         if bounding_box_format is not None:
             bounding_box_format = one_of(BOX_FORMATS, bounding_box_format, "bounding_box_format", self)
         self.bounding_box_format = bounding_box_format
         self.seed = seed
-        if self.draws:
+        if self._draws:
             self.seed_generator = SeedGenerator(seed)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Returns what is drawn for a batch of the shape (images, height, width, channels).
 
-        `units` has rows of numbers from 0 to 1, one for each image, as many as the class attribute of that name says.
+        `_units` has rows of numbers from 0 to 1, one for each image, as many as the class attribute of that name says.
         """
         return {}
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
-        """Returns what is drawn with a key: `chosen`, for a layer that needs nothing but numbers for each image."""
-        return self.chosen(jax.random.uniform(key, (self.units, shape[0])), shape)
+    def _draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Returns what is drawn with a key: `_chosen`, for a layer that needs nothing but numbers for each image."""
+        return self._chosen(jax.random.uniform(key, (self._units, shape[0])), shape)
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         """Returns a batch of images, with the channels last, in the compute dtype, transformed."""
         raise NotImplementedError(f"{type(self).__name__} defines neither augment nor transform_images.")
 
@@ -119,35 +120,36 @@ class ImageAugmentation(Layer):
             training: whether it is in training.
             seed: an integer or a SeedGenerator instead of the layer's own.
         """
-        if self.only_in_training and not training:
+        if self._only_in_training and not training:
             return None
-        shape = self.shape_of(data)
-        if not self.draws:
+        shape = self._shape_of(data)
+        if not self._draws:
             return {"shape": shape}
         key = self.seed_generator.next() if seed is None else key_of(seed)
         return {**_draw(_Settings(self), key, shape), "shape": shape}
 
-    def shape_of(self, data: Any) -> tuple[int, ...]:
+    def _shape_of(self, data: Any) -> tuple[int, ...]:
         """Returns (images, height, width, channels) of what the layer is called on."""
         images = data["images"] if isinstance(data, dict) else data
         shape = (1, *jnp.shape(images)) if self._is_single(images) else jnp.shape(images)
-        return (shape[0], *shape[2:], shape[1]) if self.channels_axis == -3 else shape
+        return (shape[0], *shape[2:], shape[1]) if self._channels_axis == -3 else shape
 
     def transform_images(self, images: Any, transformation: Transformation, training: bool = True) -> Array:
         """Returns a batch of images with what was drawn for each done to it, in the compute dtype."""
-        if self.only_in_training and not training:
+        if self._only_in_training and not training:
             return jnp.asarray(images).astype(self.compute_dtype)
-        return self.compiled("_augmented", jnp.asarray(images), transformation)
+        return self._compiled("_augmented", jnp.asarray(images), transformation)
 
     def _augmented(self, images: Array, transformation: Transformation) -> Array:
-        last = jnp.moveaxis(images.astype(self.compute_dtype), self.channels_axis, -1)
-        return jnp.moveaxis(self.augment(last, transformation), -1, self.channels_axis).astype(self.compute_dtype)
+        last = jnp.moveaxis(images.astype(self.compute_dtype), self._channels_axis, -1)
+        return jnp.moveaxis(self._augment(last, transformation), -1, self._channels_axis).astype(self.compute_dtype)
 
-    def compiled(self, method: str, value: Any, transformation: Transformation) -> Any:
+    def _compiled(self, method: str, value: Value, transformation: Transformation) -> Value:
         """Returns what a method makes of a value and what was drawn, in one dispatch; layers set alike share the program."""
         drawn = dict(transformation or {})
         shape = drawn.pop("shape", None)
-        return _run(_Settings(self), method, shape, value, drawn)
+        made: Value = _run(_Settings(self), method, shape, value, drawn)
+        return made
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
         """Returns the labels: as they are, where what an image shows does not change."""
@@ -163,7 +165,7 @@ class ImageAugmentation(Layer):
 
 
 class _Settings:
-    """A layer as what it is set to, by which programs are told apart."""
+    """A layer as what it is set to, by which compiled programs are found."""
 
     def __init__(self, layer: ImageAugmentation) -> None:
         self.layer = layer
@@ -186,7 +188,7 @@ def _settings(value: Any) -> Any:
 
 @functools.partial(jax.jit, static_argnums=(0, 2))
 def _draw(settings: _Settings, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
-    return settings.layer.draw(key, shape)
+    return settings.layer._draw(key, shape)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -203,11 +205,11 @@ def parts(layers: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def choices_of(layers: Iterable[Any], units: Array, shape: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Returns what each of some layers draws from its share of the rows of `units`."""
+    """Returns what each of some layers draws from its share of the rows of `_units`."""
     drawn, first = [], 0
     for layer in layers:
-        drawn.append(layer.chosen(units[first : first + layer.units], shape))
-        first += layer.units
+        drawn.append(layer._chosen(units[first : first + layer._units], shape))
+        first += layer._units
     return drawn
 
 
@@ -236,7 +238,7 @@ def span(value: Any, name: str, layer: Layer, least: float = 0, most: float = 1)
 
 
 def range_of_values(value: Any, layer: Layer) -> tuple[float, float]:
-    """Returns what the values of pixels lie between; raises ValueError for what are no two numbers that differ."""
+    """Returns what the values of pixels lie between; raises ValueError for what are not two numbers that differ."""
     two = isinstance(value, (tuple, list)) and len(value) == 2 and all(isinstance(end, (int, float)) for end in value)
     if not two or value[0] == value[1]:
         raise ValueError(

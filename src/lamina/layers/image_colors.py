@@ -32,7 +32,7 @@ class ImageColors(ImageAugmentation):
         super().__init__(seed, **kwargs)
         self.value_range = range_of_values(value_range, self)
 
-    def clipped(self, images: Array) -> Array:
+    def _clipped(self, images: Array) -> Array:
         """Returns images without values outside the range."""
         return jnp.clip(images, *self.value_range)
 
@@ -49,25 +49,25 @@ class RandomBrightness(ImageColors):
         kwargs: `data_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [-1, 1], or what is no range.
+        ValueError: for a factor outside [-1, 1], or what is not a range.
 
     >>> print(lamina.layers.RandomBrightness((0.1, 0.1))(np.array([[[0.0, 100, 250]]])))
     [[[ 25.5 125.5 255. ]]]
     """
 
-    units = 1
+    _units = 1
 
     def __init__(self, factor: Factor, value_range: ValueRange = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(value_range, seed, **kwargs)
         self.factor = span(factor, "factor", self, -1)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws what is added to each image."""
         low, high = self.value_range
         return {"rgb_delta": (high - low) * between(units[0], self.factor).reshape(-1, 1, 1, 1)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
-        return self.clipped(images + each(transformation["rgb_delta"], images))
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
+        return self._clipped(images + each(transformation["rgb_delta"], images))
 
 
 class RandomContrast(ImageColors):
@@ -82,27 +82,27 @@ class RandomContrast(ImageColors):
         kwargs: `data_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], or what is no range.
+        ValueError: for a factor outside [0, 1], or what is not a range.
 
     >>> lamina.layers.RandomContrast(0.3)(np.ones((2, 8, 8, 3))).shape
     (2, 8, 8, 3)
     """
 
-    units = 1
+    _units = 1
 
     def __init__(self, factor: Factor, value_range: ValueRange = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(value_range, seed, **kwargs)
         span(factor, "factor", self)
         self.factor = tuple(factor) if isinstance(factor, (tuple, list)) else (factor, factor)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws c."""
         less, more = self.factor
         return {"contrast_factor": between(units[0], (1 - less, 1 + more)).reshape(-1, 1, 1, 1)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         mean = jnp.mean(images, (1, 2), keepdims=True)
-        return self.clipped((images - mean) * each(transformation["contrast_factor"], images) + mean)
+        return self._clipped((images - mean) * each(transformation["contrast_factor"], images) + mean)
 
 
 class RandomSaturation(ImageColors):
@@ -119,13 +119,13 @@ class RandomSaturation(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], or what is no range.
+        ValueError: for a factor outside [0, 1], or what is not a range.
 
     >>> lamina.layers.RandomSaturation((0.3, 0.7))(np.ones((2, 8, 8, 3))).shape
     (2, 8, 8, 3)
     """
 
-    units = 1
+    _units = 1
 
     def __init__(
         self,
@@ -138,12 +138,12 @@ class RandomSaturation(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws f / (1 - f)."""
         factor = between(units[0], self.factor)
         return {"factor": factor / (1 - factor + 1e-7)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         hue, saturation, value = jnp.moveaxis(image_ops.rgb_to_hsv(in_range(images, self.value_range, (0, 1))), -1, 0)
         saturation = jnp.clip(saturation * each(transformation["factor"], saturation), 0, 1)
         colors = image_ops.hsv_to_rgb(jnp.stack([hue, saturation, value], -1))
@@ -161,13 +161,13 @@ class RandomHue(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], or what is no range.
+        ValueError: for a factor outside [0, 1], or what is not a range.
 
     >>> print(lamina.layers.RandomHue((1, 1))(np.array([[[255.0, 0, 0]]])))
     [[[  0. 255. 255.]]]
     """
 
-    units = 2
+    _units = 2
 
     def __init__(
         self,
@@ -180,11 +180,11 @@ class RandomHue(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws what is added to each image's hue, in whole turns."""
         return {"factor": jnp.where(units[0] < 0.5, -1, 1) * between(units[1], self.factor) / 2}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         hue, saturation, value = jnp.moveaxis(image_ops.rgb_to_hsv(in_range(images, self.value_range, (0, 1))), -1, 0)
         hue = jnp.mod(hue + each(transformation["factor"], hue), 1)
         colors = jnp.clip(image_ops.hsv_to_rgb(jnp.stack([hue, saturation, value], -1)), 0, 1)
@@ -204,13 +204,13 @@ class RandomColorDegeneration(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], or what is no range.
+        ValueError: for a factor outside [0, 1], or what is not a range.
 
     >>> print(lamina.layers.RandomColorDegeneration((1, 1))(np.array([[[100.0, 0, 0]]])).round())
     [[[30. 30. 30.]]]
     """
 
-    units = 1
+    _units = 1
 
     def __init__(
         self,
@@ -223,13 +223,13 @@ class RandomColorDegeneration(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws d."""
         return {"factor": between(units[0], self.factor).reshape(-1, 1, 1, 1)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         gray = image_ops.rgb_to_grayscale(images)
-        return self.clipped(images + each(transformation["factor"], images) * (gray - images))
+        return self._clipped(images + each(transformation["factor"], images) * (gray - images))
 
 
 class RandomColorJitter(ImageColors):
@@ -252,7 +252,7 @@ class RandomColorJitter(ImageColors):
     (2, 8, 8, 3)
     """
 
-    units = 5
+    _units = 5
 
     def __init__(
         self,
@@ -274,16 +274,16 @@ class RandomColorJitter(ImageColors):
         }
         given = {make: (name, factor) for make, (name, factor) in factors.items() if factor is not None}
         for name, factor in given.values():
-            span(factor, name, self, -1)  # so that the message tells of this layer; the others look more closely
+            span(factor, name, self, -1)  # so that the message names this layer; the others look more closely
         self.steps = parts(make(factor, self.value_range, dtype=self.dtype_policy) for make, (_, factor) in given.items())
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws what each of the layers draws."""
         return {"steps": choices_of(self.steps, units, shape)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         for step, chosen in zip(self.steps, transformation["steps"], strict=True):
-            images = step.augment(images, chosen)
+            images = step._augment(images, chosen)
         return images
 
 
@@ -303,17 +303,17 @@ class RandomGrayscale(ImageAugmentation):
     [[[30. 30. 30.]]]
     """
 
-    units = 1
+    _units = 1
 
     def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, data_format, **kwargs)
         self.factor = fraction(factor, "factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images become gray."""
         return {"should_apply": drawn(units[0], (self.factor, self.factor))}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         return jnp.where(each(transformation["should_apply"], images), image_ops.rgb_to_grayscale(images), images)
 
 
@@ -330,13 +330,13 @@ class RandomInvert(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], or what is no range.
+        ValueError: for a factor outside [0, 1], or what is not a range.
 
     >>> print(lamina.layers.RandomInvert((1, 1))(np.array([[[0.0, 100, 255]]])))
     [[[255. 155.   0.]]]
     """
 
-    units = 1
+    _units = 1
 
     def __init__(
         self,
@@ -349,11 +349,11 @@ class RandomInvert(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images are inverted."""
         return {"apply_inversion": drawn(units[0], self.factor)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         return jnp.where(each(transformation["apply_inversion"], images), sum(self.value_range) - images, images)
 
 
@@ -370,13 +370,13 @@ class RandomPosterization(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [1, 8], or what is no range.
+        ValueError: for a factor outside [1, 8], or what is not a range.
 
     >>> print(lamina.layers.RandomPosterization((1, 1))(np.array([[[100.0, 130, 255]]])))
     [[[  0. 128. 128.]]]
     """
 
-    units = 1
+    _units = 1
 
     def __init__(
         self,
@@ -389,12 +389,12 @@ class RandomPosterization(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self, 1, 8)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how many bits are left out."""
         least, most = (int(end) for end in self.factor)
         return {"shift_factor": 8 - least - below(units[0], most - least + 1)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         bits = jnp.asarray(transformation["shift_factor"]).astype("int32").reshape(-1, 1, 1, 1)
         whole = jnp.clip(in_range(images, self.value_range, (0, 255)), 0, 255).astype("int32")
         return in_range((whole >> bits << bits).astype(images.dtype), (0, 255), self.value_range)
@@ -413,13 +413,13 @@ class Solarization(ImageColors):
         kwargs: `data_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], or what is no range.
+        ValueError: for a factor outside [0, 1], or what is not a range.
 
     >>> print(lamina.layers.Solarization(threshold_factor=(0.5, 0.5))(np.array([[[0.0, 100, 200]]])))
     [[[  0. 100.  55.]]]
     """
 
-    units = 2
+    _units = 2
 
     def __init__(
         self,
@@ -433,12 +433,12 @@ class Solarization(ImageColors):
         self.addition_factor = span(addition_factor, "addition_factor", self)
         self.threshold_factor = span(threshold_factor, "threshold_factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws a and t, of pixels from 0 to 255."""
         pair = between(units[0], self.addition_factor), between(units[1], self.threshold_factor)
         return {name: 255 * one.reshape(-1, 1, 1, 1) for name, one in zip(("additions", "thresholds"), pair, strict=True)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         additions, thresholds = (each(transformation[name], images) for name in ("additions", "thresholds"))
         brighter = jnp.clip(in_range(images, self.value_range, (0, 255)) + additions, 0, 255)
         return in_range(jnp.where(brighter < thresholds, brighter, 255 - brighter), (0, 255), self.value_range)

@@ -29,7 +29,8 @@ def weighted(images: Array, weights: Array, axis: int) -> Array:
     def add(step: Any, total: Array) -> Array:
         return total + weights[:, step] * jax.lax.dynamic_slice_in_dim(padded, step, size, axis)
 
-    return jax.lax.fori_loop(0, count, add, jnp.zeros_like(images))
+    blurred: Array = jax.lax.fori_loop(0, count, add, jnp.zeros_like(images))
+    return blurred
 
 
 def bells(count: int, sigma: Array) -> Array:
@@ -53,7 +54,7 @@ class RandomGaussianBlur(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor or sigma outside [0, 1], a kernel size that is no odd number, or what is no range.
+        ValueError: for a factor or sigma outside [0, 1], a kernel size that is not an odd number, or what is not a range.
 
     >>> x = np.pad([[100.0]], 1)[..., None]
     >>> print(lamina.layers.RandomGaussianBlur((1, 1), 3, (0.5, 0.5))(x)[..., 0].round())
@@ -62,7 +63,7 @@ class RandomGaussianBlur(ImageColors):
      [ 1.  8.  1.]]
     """
 
-    units = 3
+    _units = 3
 
     def __init__(
         self,
@@ -80,17 +81,17 @@ class RandomGaussianBlur(ImageColors):
         if not all(size % 2 for size in self.kernel_size):
             raise ValueError(f"kernel_size of {type(self).__name__} must be odd, not {kernel_size!r}.")
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images are smoothed, and how much."""
         sigma = between(units[1:].T, self.sigma) + 1e-6
         return {"should_apply_blur": drawn(units[0], self.factor), "blur_factor": sigma}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         sigma = jnp.broadcast_to(transformation["blur_factor"], (images.shape[0], 2)).astype("float32")
         blurred = images
         for axis, size, one in zip((2, 1), self.kernel_size, sigma.T, strict=True):
             blurred = weighted(blurred, bells(size, one), axis)
-        return self.clipped(jnp.where(each(transformation["should_apply_blur"], images), blurred, images))
+        return self._clipped(jnp.where(each(transformation["should_apply_blur"], images), blurred, images))
 
 
 class RandomSharpness(ImageColors):
@@ -106,7 +107,7 @@ class RandomSharpness(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor outside [0, 1], or what is no range.
+        ValueError: for a factor outside [0, 1], or what is not a range.
 
     >>> x = np.pad([[130.0]], 1)[..., None]
     >>> print(lamina.layers.RandomSharpness((0, 0))(x)[..., 0].round(1))
@@ -115,7 +116,7 @@ class RandomSharpness(ImageColors):
      [10. 10. 10.]]
     """
 
-    units = 1
+    _units = 1
 
     def __init__(
         self,
@@ -128,16 +129,16 @@ class RandomSharpness(ImageColors):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws f."""
         return {"factor": between(units[0], self.factor)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         sums, ones = images, jnp.ones((images.shape[0], 3))
         for axis in (1, 2):
             sums = weighted(sums, ones, axis)
         smooth = (sums + 4 * images) / 13
-        return self.clipped(images + (1 - 2 * each(transformation["factor"], images)) * (smooth - images))
+        return self._clipped(images + (1 - 2 * each(transformation["factor"], images)) * (smooth - images))
 
 
 class RandomElasticTransform(ImageGeometry):
@@ -158,7 +159,7 @@ class RandomElasticTransform(ImageGeometry):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor or scale outside [0, 1], another fill mode, interpolation or data format, or what is no range;
+        ValueError: for a factor or scale outside [0, 1], another fill mode, interpolation or data format, or what is not a range;
             when it is called, for bounding boxes.
 
     Source: Simard et al., Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis, 2003.
@@ -186,7 +187,7 @@ class RandomElasticTransform(ImageGeometry):
         self.fill_value = number(fill_value, "fill_value", self)
         self.value_range = range_of_values(value_range, self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how far each pixel moves, along y and along x."""
         (batch, height, width, _), (units, noises) = shape, jax.random.split(key)
         applied, scale = jax.random.uniform(units, (2, batch))
@@ -199,11 +200,11 @@ class RandomElasticTransform(ImageGeometry):
         moves = 0.1 * max(height, width) * each(scale, moves) * moves
         return {"moves": jnp.where(each(drawn(applied, self.factor), moves), moves, 0)}
 
-    def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
+    def _relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         y, x = jnp.meshgrid(*map(jnp.arange, images.shape[1:3]), indexing="ij")
         down, right = jnp.moveaxis(transformation["moves"], -1, 0)
         order = INTERPOLATIONS.index(interpolation)
         return image_ops.taken_from(images, y + down, x + right, order, self.fill_mode, self.fill_value)
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
-        return jnp.clip(super().augment(images, transformation), *self.value_range)
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
+        return jnp.clip(super()._augment(images, transformation), *self.value_range)

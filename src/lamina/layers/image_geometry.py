@@ -19,55 +19,55 @@ FILL_MODES = ("reflect", "wrap", "constant", "nearest", "mirror")
 class ImageGeometry(ImageAugmentation):
     """What layers share that give pixels other places: masks and boxes follow the images.
 
-    A subclass defines `relocate`, for images and masks, and `moved`, for boxes.
+    A subclass defines `_relocate`, for images and masks, and `_moved`, for boxes.
     """
 
     interpolation = "nearest"
 
-    def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
+    def _relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         """Returns images, with the channels last, whose pixels have moved."""
         raise NotImplementedError(f"{type(self).__name__} does not define relocate.")
 
-    def moved(self, corners: Array, transformation: Transformation) -> Array:
+    def _moved(self, corners: Array, transformation: Transformation) -> Array:
         """Returns where boxes, (left, top, right, bottom) in pixels, have moved."""
         raise NotImplementedError(f"{type(self).__name__} does not say where bounding boxes move; leave them out of its inputs.")
 
-    def size_of_output(self, height: Any, width: Any) -> tuple[Any, Any]:
+    def _size_of_output(self, height: Any, width: Any) -> tuple[Any, Any]:
         """Returns the height and width of what images of a size become."""
         return height, width
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         """Moves the pixels of images."""
-        return self.relocate(images, transformation, self.interpolation)
+        return self._relocate(images, transformation, self.interpolation)
 
     def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Transformation, training: bool = True) -> Any:
         """Returns the masks with their pixels moved as those of the images, each with the value of the nearest one."""
-        if self.only_in_training and not training:
+        if self._only_in_training and not training:
             return segmentation_masks
-        return self.compiled("_masks", jnp.asarray(segmentation_masks), transformation)
+        return self._compiled("_masks", jnp.asarray(segmentation_masks), transformation)
 
     def _masks(self, masks: Array, transformation: Transformation) -> Array:
-        axis = self.channels_axis if masks.ndim == 4 else None
+        axis = self._channels_axis if masks.ndim == 4 else None
         last = masks[..., None] if axis is None else jnp.moveaxis(masks, axis, -1)
-        moved = self.relocate(last, transformation, "nearest").astype(masks.dtype)
+        moved = self._relocate(last, transformation, "nearest").astype(masks.dtype)
         return moved[..., 0] if axis is None else jnp.moveaxis(moved, -1, axis)
 
     def transform_bounding_boxes(self, bounding_boxes: Boxes, transformation: Transformation, training: bool = True) -> Boxes:
         """Returns the boxes moved as the pixels, as far as they lie within the images then; the others become -1."""
-        if self.only_in_training and not training:
+        if self._only_in_training and not training:
             return bounding_boxes
         if self.bounding_box_format is None:
             raise ValueError(
                 f"The layer {self.path!r} was given bounding boxes but does not know their format. Say it where the layer is made: "
                 f"{type(self).__name__}(..., bounding_box_format='xyxy')."
             )
-        return self.compiled("_boxes", jax.tree.map(jnp.asarray, bounding_boxes), transformation)
+        return self._compiled("_boxes", jax.tree.map(jnp.asarray, bounding_boxes), transformation)
 
     def _boxes(self, bounding_boxes: Boxes, transformation: Transformation) -> Boxes:
         _, height, width, _ = transformation["shape"]
         corners = to_corners(bounding_boxes["boxes"], str(self.bounding_box_format), height, width)
-        corners = self.moved(corners, transformation)
-        return within(bounding_boxes, corners, str(self.bounding_box_format), *self.size_of_output(height, width))
+        corners = self._moved(corners, transformation)
+        return within(bounding_boxes, corners, str(self.bounding_box_format), *self._size_of_output(height, width))
 
 
 class RandomFlip(ImageGeometry):
@@ -88,7 +88,7 @@ class RandomFlip(ImageGeometry):
     (2, 8, 8, 3)
     """
 
-    units = 2
+    _units = 2
 
     def __init__(
         self, mode: str = "horizontal_and_vertical", seed: int | None = None, data_format: str | None = None, **kwargs: Any
@@ -96,17 +96,17 @@ class RandomFlip(ImageGeometry):
         super().__init__(seed, data_format, **kwargs)
         self.mode = one_of(("horizontal", "vertical", "horizontal_and_vertical"), mode, "mode", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images to flip, along which axes."""
         flips = zip(("horizontal", "vertical"), units < 0.5, strict=True)
         return {name: flip & (name in self.mode) for name, flip in flips}
 
-    def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
+    def _relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         for name, axis in (("horizontal", 2), ("vertical", 1)):
             images = jnp.where(each(transformation[name], images), jnp.flip(images, axis), images)
         return images
 
-    def moved(self, corners: Array, transformation: Transformation) -> Array:
+    def _moved(self, corners: Array, transformation: Transformation) -> Array:
         _, height, width, _ = transformation["shape"]
         left, top, right, bottom = jnp.moveaxis(corners, -1, 0)
         flipped = jnp.stack([width - right, top, width - left, bottom], -1)
@@ -119,7 +119,7 @@ class RandomFlip(ImageGeometry):
 class _Projection(ImageGeometry):
     """Images each of whose pixels is taken from another place, by eight numbers: see `lamina.ops.image.affine_transform`.
 
-    A subclass defines `matrix`, the eight numbers for each image.
+    A subclass defines `_matrix`, the eight numbers for each image.
     """
 
     def __init__(self, interpolation: str, fill_mode: str, fill_value: float, seed: int | None, **kwargs: Any) -> None:
@@ -128,17 +128,17 @@ class _Projection(ImageGeometry):
         self.fill_mode = one_of(FILL_MODES, fill_mode, "fill_mode", self)
         self.fill_value = number(fill_value, "fill_value", self)
 
-    def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
+    def _matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         """Returns the eight numbers for each image."""
         raise NotImplementedError(f"{type(self).__name__} does not define matrix.")
 
-    def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
-        matrix = self.matrix(transformation, *images.shape[1:3])
+    def _relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
+        matrix = self._matrix(transformation, *images.shape[1:3])
         return image_ops.affine_transform(images, matrix, interpolation, self.fill_mode, self.fill_value)
 
-    def moved(self, corners: Array, transformation: Transformation) -> Array:
+    def _moved(self, corners: Array, transformation: Transformation) -> Array:
         """Returns the boxes around where the corners of boxes come to lie."""
-        matrix = self.matrix(transformation, *transformation["shape"][1:3])
+        matrix = self._matrix(transformation, *transformation["shape"][1:3])
         left, top, right, bottom = jnp.moveaxis(corners - 0.5, -1, 0)  # a pixel's number is that of its middle
         x, y = jnp.stack([left, right, left, right], -1), jnp.stack([top, top, bottom, bottom], -1)
         x, y = _projected(_inverse(matrix), x, y)
@@ -185,7 +185,7 @@ class RandomRotation(_Projection):
      [0. 2.]]
     """
 
-    units = 1
+    _units = 1
 
     def __init__(
         self,
@@ -200,11 +200,11 @@ class RandomRotation(_Projection):
         super().__init__(interpolation, fill_mode, fill_value, seed, data_format=data_format, **kwargs)
         self.factor = span(factor, "factor", self, -1)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws angles, in degrees."""
         return {"angle": 360 * between(units[0], self.factor)}
 
-    def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
+    def _matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         angle = jnp.deg2rad(transformation["angle"])
         cos, sin, x, y = jnp.cos(angle), jnp.sin(angle), (width - 1) / 2, (height - 1) / 2
         return _affine((cos, -sin, x - cos * x + sin * y), (sin, cos, y - sin * x - cos * y))
@@ -232,7 +232,7 @@ class RandomTranslation(_Projection):
      [0. 1.]]
     """
 
-    units = 2
+    _units = 2
 
     def __init__(
         self,
@@ -249,12 +249,12 @@ class RandomTranslation(_Projection):
         self.height_factor = span(height_factor, "height_factor", self, -1)
         self.width_factor = span(width_factor, "width_factor", self, -1)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how far to move, along x and along y, in pixels."""
         right, down = shape[2] * between(units[0], self.width_factor), shape[1] * between(units[1], self.height_factor)
         return {"translations": jnp.stack([right, down], -1)}
 
-    def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
+    def _matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         right, down = transformation["translations"].T
         return _affine((1, 0, -right), (0, 1, -down))
 
@@ -284,7 +284,7 @@ class RandomZoom(_Projection):
      [ 0.  0.  0.  0.]]
     """
 
-    units = 2
+    _units = 2
 
     def __init__(
         self,
@@ -307,13 +307,13 @@ class RandomZoom(_Projection):
             raise ValueError(f"{name} of RandomZoom must be above -1, at which nothing of the image is seen: {factor!r}.")
         return 1 + lower, 1 + upper
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws how much of the height and width is seen."""
         height = between(units[0], self.height_factor)[:, None]
         width = height if self.width_factor is None else between(units[1], self.width_factor)[:, None]
         return {"height_zoom": height, "width_zoom": width}
 
-    def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
+    def _matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         rows, columns = transformation["height_zoom"][:, 0], transformation["width_zoom"][:, 0]
         return _affine((columns, 0, (1 - columns) * (width - 1) / 2), (0, rows, (1 - rows) * (height - 1) / 2))
 
@@ -338,7 +338,7 @@ class RandomShear(_Projection):
     (2, 8, 8, 3)
     """
 
-    units = 3
+    _units = 3
 
     def __init__(
         self,
@@ -354,12 +354,12 @@ class RandomShear(_Projection):
         super().__init__(interpolation, fill_mode, fill_value, seed, data_format=data_format, **kwargs)
         self.x_factor, self.y_factor = span(x_factor, "x_factor", self), span(y_factor, "y_factor", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws a and b."""
         factors = jnp.stack([between(units[0], self.x_factor), between(units[1], self.y_factor)], -1)
         return {"shear_factor": factors * jnp.where(units[2] < 0.5, -1, 1)[:, None]}
 
-    def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
+    def _matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         a, b = transformation["shear_factor"].T
         return _affine((1, a, 0), (b, 1, 0))
 
@@ -385,7 +385,7 @@ class RandomPerspective(_Projection):
     (2, 8, 8, 3)
     """
 
-    units = 9
+    _units = 9
 
     def __init__(
         self,
@@ -400,7 +400,7 @@ class RandomPerspective(_Projection):
         super().__init__(interpolation, "constant", fill_value, seed, data_format=data_format, **kwargs)
         self.factor, self.scale = span(factor, "factor", self), fraction(scale, "scale", self)
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws which images to change, and where to move their corners."""
         batch, height, width, _ = shape
         size = jnp.array([width - 1, height - 1], jnp.float32)
@@ -408,6 +408,6 @@ class RandomPerspective(_Projection):
         end = start + size * between(units[1:].T.reshape(batch, 4, 2), (-self.scale / 2, self.scale / 2))
         return {"apply_perspective": drawn(units[0], self.factor), "start_points": start, "end_points": end}
 
-    def matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
+    def _matrix(self, transformation: Transformation, height: Any, width: Any) -> Array:
         found = image_ops.homography(transformation["start_points"], transformation["end_points"])
         return jnp.where(transformation["apply_perspective"][:, None], found, _affine((1, 0, 0), (0, 1, 0)))

@@ -22,19 +22,19 @@ class AutoContrast(ImageColors):
         kwargs: `data_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for what is no range.
+        ValueError: for what is not a range.
 
     >>> print(lamina.layers.AutoContrast()(np.array([[[100.0], [150], [200]]]))[..., 0])
     [[  0.  127.5 255. ]]
     """
 
-    draws = False
-    only_in_training = False
+    _draws = False
+    _only_in_training = False
 
     def __init__(self, value_range: ValueRange = (0, 255), **kwargs: Any) -> None:
         super().__init__(value_range, None, **kwargs)
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         low, high = (end(images, (1, 2), keepdims=True) for end in (jnp.min, jnp.max))
         flat = high == low
         spread = (images - low) / jnp.where(flat, 1, high - low)
@@ -55,19 +55,19 @@ class Equalization(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for what is no range, or for bins that are no positive integer.
+        ValueError: for what is not a range, or for bins that are not a positive integer.
 
     >>> print(lamina.layers.Equalization()(np.array([[[10.0], [12], [12], [14]]]))[..., 0])
     [[  0. 170. 170. 255.]]
     """
 
-    draws = False
+    _draws = False
 
     def __init__(self, value_range: ValueRange = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(value_range, None, data_format=data_format, **kwargs)
         self.bins = positive(bins, "bins", self)
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         values = in_range(images.astype("float32"), self.value_range, (0, 255))
         numbers = jnp.clip((values * (self.bins - 1) / 255).astype("int32"), 0, self.bins - 1)
 
@@ -96,7 +96,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for what is no range, a negative limit, or sizes that are no positive integers.
+        ValueError: for what is not a range, a negative limit, or sizes that are not positive integers.
 
     Source: Zuiderveld, Contrast Limited Adaptive Histogram Equalization, 1994.
 
@@ -104,8 +104,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageColors):
     (2, 8, 8, 3)
     """
 
-    draws = False
-    only_in_training = False
+    _draws = False
+    _only_in_training = False
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageColors):
         self.clip_limit = not_negative(clip_limit, "clip_limit", self)
         self.tile_grid_size = sizes(tile_grid_size, 2, "tile_grid_size", self)
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         _, height, width, _ = images.shape
         (rows, columns), size = self.tile_grid_size, (height, width)
         tall, wide = -(-height // rows), -(-width // columns)

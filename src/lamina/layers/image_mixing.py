@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.layers.bounding_boxes import Boxes
 from lamina.layers.image_augmentation import Factor, ImageAugmentation, Transformation, between, drawn, each, span
@@ -27,8 +27,9 @@ def mixed(weights: Array, ours: Any, order: Array, layer: Layer) -> Array:
             "which there is nothing. Make them one-hot first: lamina.ops.one_hot(labels, classes)."
         )
     ours = ours if jnp.issubdtype(ours.dtype, jnp.floating) else ours.astype("float32")
-    own = each(weights, ours)
-    return own * ours + (1 - own) * ours[order]
+    own: Array = each(weights, ours)
+    mixture: Array = own * ours + (1 - own) * ours[order]
+    return mixture
 
 
 def rectangles(units: Array, rows: Array, columns: Array, shape: tuple[int, ...]) -> Array:
@@ -44,7 +45,7 @@ def rectangles(units: Array, rows: Array, columns: Array, shape: tuple[int, ...]
         An array of bools, of shape (images, height, width, 1).
     """
 
-    def along(unit: Array, share: Array, size: Any) -> Array:
+    def along(unit: Array, share: Array, size: int) -> Array:
         start = unit * (size - share * size)
         place = jnp.arange(size)
         return (place >= start[:, None]) & (place < (start + share * size)[:, None])
@@ -81,13 +82,13 @@ class MixUp(ImageAugmentation):
             raise ValueError(f"alpha of MixUp must be a positive number, not {alpha!r}.")
         self.alpha = alpha
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws weights, and the order of the others."""
         weights, orders = jax.random.split(key)
         order = jax.random.permutation(orders, shape[0])
         return {"mix_weight": jax.random.beta(weights, self.alpha, self.alpha, (shape[0],)), "permutation_order": order}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         return mixed(transformation["mix_weight"], images, transformation["permutation_order"], self)
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
@@ -134,7 +135,7 @@ class CutMix(ImageAugmentation):
         super().__init__(seed, data_format, **kwargs)
         self.factor = span(factor, "factor", self)
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws rectangles, and the order of the others; the weights are the shares of pixels that stay."""
         numbers, weights, orders = jax.random.split(key, 3)
         units = jax.random.uniform(numbers, (3, shape[0]))
@@ -144,7 +145,7 @@ class CutMix(ImageAugmentation):
         order = jax.random.permutation(orders, shape[0])
         return {"permutation_order": order, "batch_masks": masks, "mix_weight": 1 - jnp.mean(masks, (1, 2, 3))}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         return jnp.where(transformation["batch_masks"], images[transformation["permutation_order"]], images)
 
     def transform_labels(self, labels: Any, transformation: Transformation, training: bool = True) -> Any:
@@ -158,7 +159,7 @@ class CutMix(ImageAugmentation):
         if not training:
             return segmentation_masks
         masks, inside = jnp.asarray(segmentation_masks), transformation["batch_masks"]
-        inside = inside[..., 0] if masks.ndim == 3 else jnp.moveaxis(inside, -1, self.channels_axis)
+        inside = inside[..., 0] if masks.ndim == 3 else jnp.moveaxis(inside, -1, self._channels_axis)
         return jnp.where(inside, masks[transformation["permutation_order"]], masks)
 
     def transform_bounding_boxes(self, bounding_boxes: Boxes, transformation: Transformation, training: bool = True) -> Boxes:
@@ -185,7 +186,7 @@ class RandomErasing(ImageColors):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for a factor or scale outside [0, 1], another fill value, or what is no range.
+        ValueError: for a factor or scale outside [0, 1], another fill value, or what is not a range.
 
     Source: Zhong et al., Random Erasing Data Augmentation, 2017.
 
@@ -210,15 +211,15 @@ class RandomErasing(ImageColors):
             raise ValueError(f"fill_value of RandomErasing must be a number, three of them, or None, not {fill_value!r}.")
         self.fill_value = tuple(fill_value) if isinstance(fill_value, (tuple, list)) else fill_value
 
-    def draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _draw(self, key: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws in which images something is erased, where, and what comes there."""
         numbers, noises = jax.random.split(key)
         units = jax.random.uniform(numbers, (5, shape[0]))
         rows, columns = jnp.sqrt(between(units[1:3], self.scale))
         fill = jax.random.normal(noises, shape) * self.value_range[1] if self.fill_value is None else jnp.asarray(self.fill_value)
         masks = rectangles(units[3:], rows, columns, shape)
-        return {"apply_erasing": drawn(units[0], self.factor), "batch_masks": masks, "fill_value": self.clipped(fill)}
+        return {"apply_erasing": drawn(units[0], self.factor), "batch_masks": masks, "fill_value": self._clipped(fill)}
 
-    def augment(self, images: Array, transformation: Transformation) -> Array:
+    def _augment(self, images: Array, transformation: Transformation) -> Array:
         erased = transformation["batch_masks"] & each(transformation["apply_erasing"], images)
         return jnp.where(erased, transformation["fill_value"].astype(images.dtype), images)

@@ -15,32 +15,32 @@ from lamina.layers.image_geometry import ImageGeometry
 class _Sized(ImageGeometry):
     """Layers whose images have one size: a window of what is given, resized."""
 
-    draws = False
-    only_in_training = False
+    _draws = False
+    _only_in_training = False
 
     def __init__(self, height: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.height, self.width = positive(height, "height", self), positive(width, "width", self)
 
-    def window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
+    def _window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
         """Returns the top, left, height and width of what the image is made of."""
         raise NotImplementedError(f"{type(self).__name__} does not define window.")
 
-    def size_of_output(self, height: Any, width: Any) -> tuple[Any, Any]:
+    def _size_of_output(self, height: Any, width: Any) -> tuple[Any, Any]:
         return self.height, self.width
 
-    def moved(self, corners: Array, transformation: Transformation) -> Array:
-        top, left, tall, wide = (jnp.asarray(number, jnp.float32) for number in self.window(transformation))
+    def _moved(self, corners: Array, transformation: Transformation) -> Array:
+        top, left, tall, wide = (jnp.asarray(number, jnp.float32) for number in self._window(transformation))
         start = jnp.stack(jnp.broadcast_arrays(left, top, left, top), -1)
         start = start if start.ndim == 1 else start[:, None]
         scale = jnp.stack([self.width / wide, self.height / tall] * 2)
         return (corners - start) * scale
 
-    def cut(self, images: Array, interpolation: str) -> Array:
+    def _cut(self, images: Array, interpolation: str) -> Array:
         """Returns the greatest window, in the middle, of the ratio that is wanted, resized."""
         return image_ops.resize(images, (self.height, self.width), interpolation, crop_to_aspect_ratio=True)
 
-    def greatest(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
+    def _greatest(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
         """Returns that window."""
         _, height, width, _ = transformation["shape"]
         return image_ops.window_of_ratio(height, width, self.height, self.width, True, False)
@@ -62,7 +62,7 @@ class Resizing(_Sized):
         kwargs: `bounding_box_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, another interpolation, fill mode, data format or box format, or if
+        ValueError: for sizes that are not positive integers, another interpolation, fill mode, data format or box format, or if
             images are to be both cropped and padded.
 
     >>> lamina.layers.Resizing(4, 4)(np.ones((2, 8, 6, 3))).shape
@@ -91,12 +91,12 @@ class Resizing(_Sized):
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
         self.antialias = antialias
 
-    def window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
+    def _window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
         _, height, width, _ = transformation["shape"]
         ratio = self.crop_to_aspect_ratio, self.pad_to_aspect_ratio
         return image_ops.window_of_ratio(height, width, self.height, self.width, *ratio)
 
-    def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
+    def _relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         return image_ops.resize(
             images,
             (self.height, self.width),
@@ -110,14 +110,14 @@ class Resizing(_Sized):
 
     def transform_images(self, images: Any, transformation: Transformation = None, training: bool = True) -> Array:
         """Returns images resized."""
-        images = jnp.asarray(images)
-        if jnp.issubdtype(images.dtype, jnp.floating):
-            images = images.astype(self.compute_dtype)
-        return self.compiled("_resized", images, transformation)
+        batch = jnp.asarray(images)
+        if jnp.issubdtype(batch.dtype, jnp.floating):
+            batch = batch.astype(self.compute_dtype)
+        return self._compiled("_resized", batch, transformation)
 
     def _resized(self, images: Array, transformation: Transformation) -> Array:
-        last = jnp.moveaxis(images, self.channels_axis, -1)
-        return jnp.moveaxis(self.relocate(last, transformation, self.interpolation), -1, self.channels_axis)
+        last = jnp.moveaxis(images, self._channels_axis, -1)
+        return jnp.moveaxis(self._relocate(last, transformation, self.interpolation), -1, self._channels_axis)
 
 
 class CenterCrop(_Sized):
@@ -130,7 +130,7 @@ class CenterCrop(_Sized):
         kwargs: `bounding_box_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or another data format or box format.
+        ValueError: for sizes that are not positive integers, or another data format or box format.
 
     >>> print(lamina.layers.CenterCrop(2, 2)(np.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0])
     [[ 5.  6.]
@@ -142,16 +142,16 @@ class CenterCrop(_Sized):
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(height, width, data_format=data_format, **kwargs)
 
-    def window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
+    def _window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
         _, height, width, _ = transformation["shape"]
         if height < self.height or width < self.width:
-            return self.greatest(transformation)
+            return self._greatest(transformation)
         return (height - self.height) // 2, (width - self.width) // 2, self.height, self.width
 
-    def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
+    def _relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         if images.shape[1] < self.height or images.shape[2] < self.width:
-            return self.cut(images, interpolation)
-        top, left, tall, wide = self.window({"shape": images.shape})
+            return self._cut(images, interpolation)
+        top, left, tall, wide = self._window({"shape": images.shape})
         return images[:, top : top + tall, left : left + wide]
 
 
@@ -170,39 +170,39 @@ class RandomCrop(_Sized):
         kwargs: `bounding_box_format`, and what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or another data format or box format.
+        ValueError: for sizes that are not positive integers, or another data format or box format.
 
     >>> lamina.layers.RandomCrop(4, 5)(np.ones((2, 8, 8, 3))).shape
     (2, 4, 5, 3)
     """
 
-    draws = True
+    _draws = True
     interpolation = "bilinear"
 
-    units = 2
+    _units = 2
 
     def __init__(self, height: int, width: int, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(height, width, seed=seed, data_format=data_format, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Transformation:
         """Draws where to cut; nothing where it is not training."""
-        return super().get_random_transformation(data, training, seed) if training else {"shape": self.shape_of(data)}
+        return super().get_random_transformation(data, training, seed) if training else {"shape": self._shape_of(data)}
 
-    def chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _chosen(self, units: Array, shape: tuple[int, ...]) -> dict[str, Any]:
         """Draws the top and left of each image's part."""
         _, height, width, _ = shape
         if height < self.height or width < self.width:
             return {}
         return {"top": below(units[0], height - self.height + 1), "left": below(units[1], width - self.width + 1)}
 
-    def window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
+    def _window(self, transformation: Transformation) -> tuple[Any, Any, Any, Any]:
         if "top" not in transformation:
-            return self.greatest(transformation)
+            return self._greatest(transformation)
         return transformation["top"], transformation["left"], self.height, self.width
 
-    def relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
+    def _relocate(self, images: Array, transformation: Transformation, interpolation: str) -> Array:
         if "top" not in transformation:
-            return self.cut(images, interpolation)
+            return self._cut(images, interpolation)
         size = (self.height, self.width, images.shape[-1])
         take = jax.vmap(lambda image, top, left: jax.lax.dynamic_slice(image, (top, left, 0), size))
         return take(images, transformation["top"], transformation["left"])

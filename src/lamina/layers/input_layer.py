@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
 from lamina.core.symbolic import Node, Shape, Size, SymbolicTensor
+from lamina.core.text import show_shape
 
 
 class InputLayer(Layer):
@@ -49,9 +49,9 @@ class InputLayer(Layer):
         self.tensor = SymbolicTensor(
             sizes if batch_shape is not None else (batch_size, *sizes), dtype or self.variable_dtype, self.name
         )
-        self.tensor.node = Node(self, (), {})
-        self.tensor.node.outputs = self.tensor
-        self._nodes.append(self.tensor.node)
+        self.tensor._node = Node(self, (), {})
+        self.tensor._node.outputs = self.tensor
+        self._lamina.nodes.append(self.tensor._node)
         self.optional = optional
         self.built = True
 
@@ -63,7 +63,7 @@ class InputLayer(Layer):
     @property
     def dtype(self) -> str:
         """What the data are cast to."""
-        return self.tensor.dtype.name
+        return str(self.tensor.dtype.name)
 
     @property
     def input(self) -> SymbolicTensor:
@@ -117,9 +117,9 @@ def Input(
 
 def input_layer_of(tensor: SymbolicTensor) -> InputLayer:
     """Returns the layer behind a symbolic input, or a new one for the result of a call that a graph starts from."""
-    if tensor.node is None:
+    if tensor._node is None:
         return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-    if isinstance(tensor.node.function, InputLayer):
-        return tensor.node.function
+    if isinstance(tensor._node.function, InputLayer):
+        return tensor._node.function
     sizes = [None if isinstance(size, str) and not size.isidentifier() else size for size in tensor.shape]  # such as 2*time
     return InputLayer(batch_shape=sizes, dtype=tensor.dtype)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lamina.core.dtypes import is_floating
-from lamina.core.host import next_host_seed
+from lamina.core.host_random import next_host_seed
 from lamina.core.layer import Layer
 from lamina.core.symbolic import is_tensor
 from lamina.core.variable import Array, Variable
@@ -140,9 +140,9 @@ class JaxLayer(Layer):
         return jax.tree.map(weight_of, values)
 
     def _ones(self, input_shape: Any) -> Any:
-        """Returns ones of the shapes of the inputs, and of their dtypes where a call has told them."""
+        """Returns ones of the shapes of the inputs, and of their dtypes where a call has given them."""
         shapes, structure = jax.tree.flatten(input_shape, is_leaf=_is_shape)
-        called = [] if self._called_with is None else jax.tree.leaves(self._called_with)
+        called = [] if self._lamina.called_with is None else jax.tree.leaves(self._lamina.called_with)
         dtypes = [spec.dtype for spec in called if hasattr(spec, "dtype")] or ["float32"] * len(shapes)
         sizes = [[size if isinstance(size, int) else 1 for size in shape] for shape in shapes]
         return jax.tree.unflatten(structure, [jnp.ones(*one) for one in zip(sizes, dtypes, strict=False)])

@@ -26,7 +26,7 @@ class Lambda(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no function, or no shape, mask or dict where one is to be.
+        TypeError: for what is not a function, or no shape, mask or dict where one is to be.
         ValueError: for an unknown name.
 
     >>> print(lamina.layers.Lambda(lambda x, power: x**power, arguments={"power": 2})(np.array([1.0, 3.0])))

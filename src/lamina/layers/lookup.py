@@ -2,17 +2,18 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lamina.core.checks import is_integer
+from lamina.core.jax_internals import is_tracer
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
-from lamina.layers.checks import hash_key, is_integer, one_of, positive
+from lamina.layers.checks import hash_key, one_of, positive
 from lamina.layers.encoding import MODES, encoded, no_sparse
 from lamina.layers.fingerprint import hashed
 from lamina.layers.hashing import text
@@ -42,9 +43,8 @@ class Lookup(Layer):
         kwargs: what `lamina.Layer` takes.
     """
 
-    casts_inputs = False
-    words_are: type = str
-    _untracked = Layer._untracked | {"_words", "_numbers"}
+    _casts_inputs = False
+    _words_are: type = str
 
     def __init__(
         self,
@@ -65,8 +65,8 @@ class Lookup(Layer):
         self.num_oov_indices = positive(num_oov_indices, "num_oov_indices", self) if num_oov_indices != 0 else 0
         self.output_mode = one_of((*MODES, "tf_idf"), output_mode, "output_mode", self)
         for name, token in (("mask_token", mask_token), ("oov_token", oov_token)):
-            if token is not None and not (isinstance(token, str) if self.words_are is str else is_integer(token)):
-                word = "a string" if self.words_are is str else "an integer"
+            if token is not None and not (isinstance(token, str) if self._words_are is str else is_integer(token)):
+                word = "a string" if self._words_are is str else "an integer"
                 raise TypeError(f"{name} of {kind} must be {word}, or None, not {token!r}.")
         self.mask_token, self.oov_token, self.invert = mask_token, oov_token, bool(invert)
         if invert and output_mode != "int":
@@ -74,7 +74,7 @@ class Lookup(Layer):
         self.max_tokens = None if max_tokens is None else positive(max_tokens, "max_tokens", self)
         if self.max_tokens is not None and self.max_tokens <= self._first:
             raise ValueError(
-                f"max_tokens of {kind} must be more than {self._first}, the numbers of what are no words, not {max_tokens}."
+                f"max_tokens of {kind} must be more than {self._first}, the numbers of what are not words, not {max_tokens}."
             )
         if pad_to_max_tokens and max_tokens is None:
             raise ValueError(f"pad_to_max_tokens of {kind} needs max_tokens.")
@@ -113,8 +113,8 @@ class Lookup(Layer):
         given = _lines(vocabulary) if isinstance(vocabulary, (str, os.PathLike)) else vocabulary
         if not isinstance(given, Iterable):
             raise TypeError(f"The vocabulary of the layer {self.path!r} must be words or the path of a file, not {vocabulary!r}.")
-        words = [self.words_are(word) for word in given]
-        special = self.get_special()
+        words = [self._words_are(word) for word in given]
+        special = self._get_special()
         if special and words[: len(special)] == special:
             words = words[len(special) :]
         twice = [word for word, count in Counter(words).items() if count > 1]
@@ -125,7 +125,7 @@ class Lookup(Layer):
         if self.max_tokens is not None and len(words) + self._first > self.max_tokens:
             raise ValueError(
                 f"The vocabulary of the layer {self.path!r} has {len(words)} words, and there are {self._first} numbers for what "
-                f"are no words: more than max_tokens={self.max_tokens}."
+                f"are not words: more than max_tokens={self.max_tokens}."
             )
         weights = None if idf_weights is None else np.asarray(idf_weights, "float32")
         if (self.output_mode == "tf_idf") != (weights is not None) or (weights is not None and weights.shape != (len(words),)):
@@ -136,7 +136,16 @@ class Lookup(Layer):
         self._words, self._idf = words, weights
         self._numbers = {word: i + self._first for i, word in enumerate(words)}
 
-    def get_special(self) -> list[Any]:
+    def _host_state(self) -> dict[str, Any]:
+        return {"vocabulary": None if self._numbers is None else list(self._words), "idf_weights": self._idf}
+
+    def _set_host_state(self, state: dict[str, Any]) -> None:
+        if state["vocabulary"] is None:
+            self._words, self._idf, self._numbers = [], None, None
+        else:
+            self.set_vocabulary(state["vocabulary"], state["idf_weights"])
+
+    def _get_special(self) -> list[Any]:
         """Returns the tokens before the words: those for no word and for unknown words."""
         return [self.mask_token] * self._masked + [self.oov_token] * self.num_oov_indices
 
@@ -146,7 +155,7 @@ class Lookup(Layer):
         Args:
             include_special_tokens: whether to begin with what stands for no word and for unknown words.
         """
-        return [*(self.get_special() if include_special_tokens else ()), *self._words]
+        return [*(self._get_special() if include_special_tokens else ()), *self._words]
 
     def vocabulary_size(self) -> int:
         """Returns how many numbers there are."""
@@ -162,15 +171,15 @@ class Lookup(Layer):
         Raises:
             ValueError: if there are no data.
         """
-        self.adapt_to(row for batch in host_batches(data, self) for row in (batch.reshape(-1, 1) if batch.ndim < 2 else batch))
+        self._adapt_to(row for batch in host_batches(data, self) for row in (batch.reshape(-1, 1) if batch.ndim < 2 else batch))
 
-    def adapt_to(self, documents: Iterable[Any]) -> None:
+    def _adapt_to(self, documents: Iterable[Any]) -> None:
         """Takes the vocabulary from documents: iterables of words."""
         counts: Counter[Any] = Counter()
         documents_with: Counter[Any] = Counter()
         number = 0
         for document in documents:
-            words = [self.words_are(word) for word in np.ravel(document)]
+            words = [self._words_are(word) for word in np.ravel(document)]
             counts.update(words)
             documents_with.update(set(words))
             number += 1
@@ -191,37 +200,37 @@ class Lookup(Layer):
             raise ValueError(f"The layer {self.path!r} has no vocabulary yet: call adapt(data), or set_vocabulary(words).")
         if self.invert:
             return self._inverted(host_array(inputs, self))
-        return self.encode(self.numbers(inputs))
+        return self._encode(self._lookup(inputs))
 
-    def numbers(self, inputs: Any) -> Array:
+    def _lookup(self, inputs: Any) -> Array:
         """Returns the number of each word; -1 for what has none."""
-        return jnp.asarray(per_value(host_array(inputs, self), self.number), "int32")
+        return jnp.asarray(per_value(host_array(inputs, self), self._number), "int32")
 
-    def number(self, word: Any) -> int:
+    def _number(self, word: Any) -> int:
         """Returns the number of one word; -1 if it has none."""
         assert self._numbers is not None
-        word = self.words_are(word)
+        word = self._words_are(word)
         number = self._numbers.get(word)
         if number is not None:
             return number
         if word == self.mask_token:
             return 0 if self._masked else -1
         if self.num_oov_indices:
-            return self._masked + (self.unknown(word) if self.num_oov_indices > 1 else 0)
+            return self._masked + (self._unknown(word) if self.num_oov_indices > 1 else 0)
         if self.output_mode == "int":
             raise ValueError(f"The layer {self.path!r} was given {word!r}, which is not in its vocabulary. {_UNKNOWN}.")
         return -1
 
-    def unknown(self, word: Any) -> Any:
+    def _unknown(self, word: Any) -> Any:
         """Returns which of the numbers of unknown words a word is given, counted from 0."""
         raise NotImplementedError
 
     def _inverted(self, numbers: np.ndarray) -> np.ndarray:
         words = self.get_vocabulary()
         found = [words[n] if 0 <= n < len(words) else self.oov_token for n in map(int, numbers.flat)]
-        return np.array(found, "str" if self.words_are is str else "int64").reshape(numbers.shape)
+        return np.array(found, "str" if self._words_are is str else "int64").reshape(numbers.shape)
 
-    def encode(self, numbers: Array) -> Array:
+    def _encode(self, numbers: Array) -> Array:
         """Returns numbers in the layer's mode."""
         depth = self.max_tokens if self.pad_to_max_tokens and self.max_tokens is not None else self.vocabulary_size()
         if self.output_mode != "tf_idf":
@@ -239,6 +248,22 @@ class Lookup(Layer):
             config["vocabulary"] = list(self._words)
             config["idf_weights"] = None if self._idf is None else [float(weight) for weight in self._idf]
         return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Returns a new layer from what `get_config` returned. Raises ValueError if that names a file of words."""
+        refuse_file(config, cls)
+        return super().from_config(config, custom_objects)
+
+
+def refuse_file(config: Mapping[str, Any], cls: type) -> None:
+    """Raises ValueError if a config names a file of words: configs may come from anybody, and open no files of this machine."""
+    vocabulary = config.get("vocabulary")
+    if isinstance(vocabulary, (str, os.PathLike)):
+        raise ValueError(
+            f"The config of {cls.__name__} names a file, {vocabulary!r}, and what a config names is not opened. A config holds the "
+            "words themselves, as get_config() writes them; or make the layer without words, and call set_vocabulary(path)."
+        )
 
 
 class StringLookup(Lookup):
@@ -302,7 +327,7 @@ class StringLookup(Lookup):
         )
         self.salt = hash_key(salt, self)
 
-    def unknown(self, word: str) -> int:
+    def _unknown(self, word: str) -> int:
         """Returns which of the numbers of unknown words a word is given: by its fingerprint."""
         return hashed(word.encode(), self.salt) % self.num_oov_indices
 
@@ -337,7 +362,7 @@ class IntegerLookup(Lookup):
     [2 0 1]
     """
 
-    words_are = int
+    _words_are = int
 
     def __init__(
         self,
@@ -375,14 +400,14 @@ class IntegerLookup(Lookup):
         if self.salt is not None and self.oov_method != "farmhash":
             raise ValueError(f"salt of IntegerLookup is for oov_method='farmhash', not {oov_method!r}.")
 
-    def unknown(self, word: Any) -> Any:
+    def _unknown(self, word: Any) -> Any:
         """Returns which of the numbers of unknown integers one is given: its remainder, or that of its hash."""
         return (hashed(text(word), self.salt) if self.oov_method == "farmhash" else word) % self.num_oov_indices
 
-    def numbers(self, inputs: Any) -> Array:
+    def _lookup(self, inputs: Any) -> Array:
         """Returns the number of each integer; -1 for what has none."""
-        if not isinstance(inputs, jax.core.Tracer):
-            return super().numbers(inputs)
+        if not is_tracer(inputs):
+            return super()._lookup(inputs)
         if not self.num_oov_indices and self.output_mode == "int":
             raise TypeError(f"The layer {self.path!r} cannot tell inside compiled code which integers are unknown. {_UNKNOWN}.")
         if self.num_oov_indices > 1 and self.oov_method == "farmhash":

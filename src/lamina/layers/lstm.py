@@ -1,21 +1,20 @@
 """LSTM: a state that gates write to, keep and read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 import lamina.activations as activations
 from lamina.core.input_spec import InputSpec
 from lamina.core.variable import Variable
-from lamina.layers.checks import without_cudnn
+from lamina.layers.checks import positive, without_cudnn
 from lamina.layers.recurrence import Parts, Recurrence, States
-from lamina.layers.recurrent import CellRNN
-from lamina.layers.recurrent_cell import DenseProduct, DenseProjection, RecurrentCell, split
-from lamina.ops.windows import on_cpu
+from lamina.layers.recurrent import CellRNN, cell_for
+from lamina.layers.recurrent_cell import DenseProduct, DenseProjection, RecurrentCell
+from lamina.layers.weight_settings import WeightSettings, add_weight
+from lamina.ops.kernels import lstm_step
 
 
 @dataclass(frozen=True)
@@ -33,19 +32,11 @@ class LSTMStep:
 
 
 @dataclass(frozen=True)
-class JoinedLSTMStep:
-    """`LSTMStep` with σ and tanh, of the sums of all gates as one array.
-
-    On a CPU a function of the whole array takes a fraction of the time that functions of its parts take. Since
-    σ(x) = (1 + tanh(x / 2)) / 2, one tanh serves all gates. (In half precision that would lose small values of σ.)
-    """
+class UsualLSTMStep:
+    """`LSTMStep` with σ and tanh, of the sums of all gates as one array: a kernel of its own."""
 
     def __call__(self, total: Parts, states: States) -> States:
-        factor = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], total[0].dtype), total[0].shape[-1] // 4)
-        gates = jax.lax.optimization_barrier(jnp.tanh(total[0] * factor)) * factor + (1 - factor)
-        i, f, g, o = split(gates, 4)
-        c = jax.lax.optimization_barrier(f * states[1] + i * g)
-        return o * jnp.tanh(c), c
+        return lstm_step(total[0], states[1])
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,7 @@ class LSTMCell(RecurrentCell):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: if units is no positive integer, or a probability is not from 0 to 1.
+        ValueError: if units is not a positive integer, or a probability is not from 0 to 1.
 
     >>> cell = lamina.layers.LSTMCell(4)
     >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
@@ -96,7 +87,7 @@ class LSTMCell(RecurrentCell):
     ((2, 4), 2)
     """
 
-    gates = 4
+    _gates = 4
 
     def __init__(
         self,
@@ -120,39 +111,23 @@ class LSTMCell(RecurrentCell):
         implementation: int = 2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            implementation,
-            **kwargs,
-        )
-        self.unit_forget_bias = unit_forget_bias
-        self.state_size = [self.units, self.units]
+        super().__init__(**kwargs)
+        self._keep_sizes(positive(units, "units", self), states=2)
+        self.activation, self.recurrent_activation = activations.get(activation), activations.get(recurrent_activation)
+        self.use_bias, self.unit_forget_bias = use_bias, unit_forget_bias
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(recurrent_initializer, recurrent_regularizer, recurrent_constraint).keep(self, "recurrent")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
+        self._keep_dropout(dropout, recurrent_dropout, seed, implementation)
 
-    def add_bias(self, shape: Sequence[int], initializer: Any = None) -> Variable:
-        """Returns a new bias; that of the forget gate starts from ones where it should."""
-        initializer = initializer or self.bias_initializer
-        return super().add_bias(shape, ForgetBias(initializer) if self.unit_forget_bias else initializer)
+    def _add_bias(self, size: int) -> Variable:
+        return add_weight(self, "bias", (size,), ForgetBias(self.bias_initializer) if self.unit_forget_bias else None)
 
-    def recurrence(self) -> Recurrence:
+    def _recurrence(self) -> Recurrence:
         usual = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
-        if usual and on_cpu() and self.compute_dtype in ("float32", "float64"):
+        if usual and self.compute_dtype in ("float32", "float64"):
             product = DenseProduct(4, joined=True)
-            return Recurrence(DenseProjection(product), product, (0,), JoinedLSTMStep())
+            return Recurrence(DenseProjection(product), product, (0,), UsualLSTMStep())
         product = DenseProduct(4)
         return Recurrence(DenseProjection(product), product, (0, 1, 2, 3), LSTMStep(self.activation, self.recurrent_activation))
 
@@ -163,8 +138,8 @@ class LSTM(CellRNN):
     i, f, g, o = inputs[t] @ kernel + h @ recurrent_kernel + bias, c = σ(f) · c + σ(i) · tanh(g), h = σ(o) · tanh(c).
 
     Inputs of shape (batch, time, features) give outputs of shape (batch, units), or (batch, time, units) with
-    `return_sequences`; the kernel has shape (features, 4 units), the recurrent kernel (units, 4 units). How steps, states and
-    masks are dealt with `RNN` tells, whose arguments it takes too.
+    `return_sequences`; the kernel has shape (features, 4 units), the recurrent kernel (units, 4 units). For steps, states
+    and masks see `RNN`, whose arguments it takes too.
 
     Args:
         units: the size of the output.
@@ -195,7 +170,7 @@ class LSTM(CellRNN):
         kwargs: what `RNN` and `lamina.Layer` take.
 
     Raises:
-        ValueError: if units is no positive integer, or a probability is not from 0 to 1.
+        ValueError: if units is not a positive integer, or a probability is not from 0 to 1.
 
     Source: Hochreiter and Schmidhuber, Long Short-Term Memory, 1997; the forget gate: Gers, Schmidhuber and Cummins, 2000; its
     bias: Jozefowicz, Zaremba and Sutskever, 2015; dropout: Gal and Ghahramani, 2016.
@@ -206,8 +181,6 @@ class LSTM(CellRNN):
     >>> outputs.shape, c.shape, bool((outputs[:, -1] == h).all())
     ((2, 5, 4), (2, 4), True)
     """
-
-    cell_class = LSTMCell
 
     def __init__(
         self,
@@ -238,28 +211,7 @@ class LSTM(CellRNN):
         implementation: int = 2,
         **kwargs: Any,
     ) -> None:
-        cell = LSTMCell(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            unit_forget_bias,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            implementation,
-            name="lstm_cell",
-            dtype=kwargs.get("dtype"),
-        )
+        cell = cell_for(LSTMCell, locals(), "lstm_cell")
         super().__init__(
             cell,
             return_sequences,

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import numeric
+from lamina.ops.wrap import compiled
 
 
 class Masking(Layer):
@@ -18,7 +18,7 @@ class Masking(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for a mask value that is no number.
+        TypeError: for a mask value that is not a number.
 
     >>> layer = lamina.layers.Masking(mask_value=-1.0)
     >>> inputs = np.array([[[1.0, 2.0], [-1.0, -1.0]]])
@@ -40,11 +40,11 @@ class Masking(Layer):
         return _counts(inputs, self.mask_value)
 
 
-@jax.jit
+@compiled()
 def _blank(inputs: Array, mask_value: Any) -> Array:
     return jnp.where(_counts(inputs, mask_value)[..., None], inputs, 0)
 
 
-@jax.jit
+@compiled()
 def _counts(inputs: Array, mask_value: Any) -> Array:
     return jnp.any(inputs != mask_value, axis=-1)

@@ -15,12 +15,14 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import describe, show_shape
+from lamina.core.checks import is_integer
 from lamina.core.graph import op
 from lamina.core.layer import Layer
 from lamina.core.masks import check_masks, mask_of, with_mask
+from lamina.core.text import describe, show_shape
 from lamina.core.variable import Array
-from lamina.layers.checks import integer, is_integer
+from lamina.layers.checks import integer
+from lamina.ops.wrap import compiled
 
 Inputs = Sequence[Array]
 Masks = Sequence[Array | None] | None
@@ -101,7 +103,7 @@ def _element_masks(inputs: Inputs, masks: Masks) -> list[Array | None]:
     ]
 
 
-@jax.jit
+@compiled()
 def _any_mask(masks: Sequence[Array | None]) -> Array | None:
     """Returns where any input counts, or None if one of them has no mask: that one counts everywhere."""
     given = [mask for mask in masks if mask is not None]
@@ -118,7 +120,7 @@ class Add(_Merge):
     """The sum of the inputs, place by place.
 
     Raises:
-        ValueError: from the call, for what is no list of inputs, or for shapes that do not broadcast.
+        ValueError: from the call, for what is not a list of inputs, or for shapes that do not broadcast.
 
     >>> print(lamina.layers.Add()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]))
     [[11. 22.]]
@@ -138,7 +140,7 @@ def add(inputs: Inputs) -> Array:
     return _with_any_mask(_sum(inputs), inputs)
 
 
-@jax.jit
+@compiled()
 def _sum(inputs: Inputs) -> Array:
     return functools.reduce(operator.add, _of_one_rank(inputs))
 
@@ -152,7 +154,7 @@ class Subtract(_Merge):
     """The first of two inputs minus the second.
 
     Raises:
-        ValueError: from the call, for what is no list of two inputs, or for shapes that do not broadcast.
+        ValueError: from the call, for what is not a list of two inputs, or for shapes that do not broadcast.
 
     >>> print(lamina.layers.Subtract()([np.array([3.0]), np.array([1.0])]))
     [2.]
@@ -172,16 +174,17 @@ def subtract(inputs: Inputs) -> Array:
     return _with_any_mask(_difference(inputs), inputs)
 
 
-@jax.jit
+@compiled()
 def _difference(inputs: Inputs) -> Array:
-    return operator.sub(*_of_one_rank(_pair(inputs)))
+    difference: Array = operator.sub(*_of_one_rank(_pair(inputs)))
+    return difference
 
 
 class Multiply(_Merge):
     """The product of the inputs, place by place; what is masked counts as 1, and what is masked in all inputs is 0.
 
     Raises:
-        ValueError: from the call, for what is no list of inputs, or for shapes that do not broadcast.
+        ValueError: from the call, for what is not a list of inputs, or for shapes that do not broadcast.
 
     >>> print(lamina.layers.Multiply()([np.array([3.0]), np.array([2.0])]))
     [6.]
@@ -201,7 +204,7 @@ def multiply(inputs: Inputs) -> Array:
     return _with_any_mask(_product(inputs, mask_of(inputs)), inputs)
 
 
-@jax.jit
+@compiled()
 def _product(inputs: Inputs, masks: Masks) -> Array:
     factors, counts = _of_one_rank(inputs), _element_masks(inputs, masks)
     counted = [x if own is None else jnp.where(own, x, 1) for x, own in zip(factors, counts, strict=True)]
@@ -214,7 +217,7 @@ class Average(_Merge):
     """The mean of the inputs, place by place.
 
     Raises:
-        ValueError: from the call, for what is no list of inputs, or for shapes that do not broadcast.
+        ValueError: from the call, for what is not a list of inputs, or for shapes that do not broadcast.
 
     >>> print(lamina.layers.Average()([np.array([1.0]), np.array([4.0])]))
     [2.5]
@@ -234,7 +237,7 @@ def average(inputs: Inputs) -> Array:
     return _with_any_mask(_mean(inputs), inputs)
 
 
-@jax.jit
+@compiled()
 def _mean(inputs: Inputs) -> Array:
     return _sum(inputs) / len(inputs)
 
@@ -243,7 +246,7 @@ class Maximum(_Merge):
     """The greatest of the inputs, place by place; what is masked does not count.
 
     Raises:
-        ValueError: from the call, for what is no list of inputs, or for shapes that do not broadcast.
+        ValueError: from the call, for what is not a list of inputs, or for shapes that do not broadcast.
 
     >>> print(lamina.layers.Maximum()([np.array([1.0, 2.0]), np.array([3.0, 0.0])]))
     [3. 2.]
@@ -267,7 +270,7 @@ class Minimum(_Merge):
     """The least of the inputs, place by place; what is masked does not count.
 
     Raises:
-        ValueError: from the call, for what is no list of inputs, or for shapes that do not broadcast.
+        ValueError: from the call, for what is not a list of inputs, or for shapes that do not broadcast.
 
     >>> print(lamina.layers.Minimum()([np.array([1.0, 2.0]), np.array([3.0, 0.0])]))
     [1. 0.]
@@ -287,12 +290,12 @@ def minimum(inputs: Inputs) -> Array:
     return _with_any_mask(_least(inputs, mask_of(inputs)), inputs)
 
 
-@jax.jit
+@compiled()
 def _greatest(inputs: Inputs, masks: Masks) -> Array:
     return _choose(jnp.maximum, inputs, masks)
 
 
-@jax.jit
+@compiled()
 def _least(inputs: Inputs, masks: Masks) -> Array:
     return _choose(jnp.minimum, inputs, masks)
 
@@ -323,8 +326,8 @@ class Concatenate(_Merge):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: if axis is no integer.
-        ValueError: from the call, for what is no list of inputs, or for shapes that differ along another axis.
+        TypeError: if axis is not an integer.
+        ValueError: from the call, for what is not a list of inputs, or for shapes that differ along another axis.
 
     >>> print(lamina.layers.Concatenate()([np.array([[1.0, 2.0]]), np.array([[3.0]])]))
     [[1. 2. 3.]]
@@ -353,7 +356,7 @@ def concatenate(inputs: Inputs, axis: int = -1) -> Array:
     return output if masks is None else with_mask(output, _joined_mask(inputs, masks, axis), inputs)
 
 
-@functools.partial(jax.jit, static_argnums=1)
+@compiled("axis")
 def _joined(inputs: Inputs, axis: int) -> Array:
     rank = _listed(inputs)[0].ndim
     if any(x.ndim != rank for x in inputs) or not -rank <= axis < rank:
@@ -363,7 +366,7 @@ def _joined(inputs: Inputs, axis: int) -> Array:
     return jnp.concatenate(inputs, axis)
 
 
-@functools.partial(jax.jit, static_argnums=2)
+@compiled("axis")
 def _joined_mask(inputs: Inputs, masks: Sequence[Array | None], axis: int) -> Array:
     counts = [
         jnp.broadcast_to(True if mask is None else mask, x.shape)
@@ -383,7 +386,7 @@ class Dot(_Merge):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for axes that are no integers or not two; from the call, for what is no list of two inputs, for axes that
+        ValueError: for axes that are not integers or not two; from the call, for what is not a list of two inputs, for axes that
             they lack, or for sizes that differ.
 
     >>> print(lamina.layers.Dot(axes=1)([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])]))
@@ -392,10 +395,10 @@ class Dot(_Merge):
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        pair = tuple(axes) if isinstance(axes, (list, tuple)) else (axes, axes)
+        pair: Any = tuple(axes) if isinstance(axes, (list, tuple)) else (axes, axes)
         if len(pair) != 2 or not all(map(is_integer, pair)):
             raise ValueError(f"axes of Dot must be an integer or two of them, not {axes!r}.")
-        self.axes = pair if isinstance(axes, (list, tuple)) else axes
+        self.axes: int | tuple[int, int] = pair if isinstance(axes, (list, tuple)) else pair[0]
         self.normalize = normalize
 
     def call(self, inputs: Inputs) -> Array:
@@ -412,10 +415,11 @@ def dot(inputs: Inputs, axes: int | Sequence[int] = -1, normalize: bool = False)
     >>> print(lamina.layers.dot([jnp.array([[1.0, 2.0]]), jnp.array([[3.0, 4.0]])]))
     [[11.]]
     """
-    return _dot(inputs, axes if isinstance(axes, int) else tuple(axes), normalize)
+    pair: Any = axes if isinstance(axes, int) else tuple(axes)
+    return _dot(inputs, pair, normalize)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2))
+@compiled("axes", "normalize")
 def _dot(inputs: Inputs, axes: int | tuple[int, int], normalize: bool) -> Array:
     x, y = _pair(inputs)
     first, second = (axes, axes) if isinstance(axes, int) else axes

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from lamina.core.checks import is_integer
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import axes_in, integer, integers, known, not_negative
 from lamina.layers.scale_and_shift import ScaleAndShift, wide
+from lamina.layers.weight_settings import WeightSettings
 from lamina.ops.normalization import group_normalization, layer_normalization, normalize, rms_normalization
 
 
@@ -59,28 +61,21 @@ class LayerNormalization(ScaleAndShift):
         rms_scaling: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            center and not rms_scaling,
-            scale or rms_scaling,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
+        self.center, self.scale = bool(center and not rms_scaling), bool(scale or rms_scaling)
+        WeightSettings(beta_initializer, beta_regularizer, beta_constraint).keep(self, "beta")
+        WeightSettings(gamma_initializer, gamma_regularizer, gamma_constraint).keep(self, "gamma")
         self.axis = integers(axis, "axis", self)
         self.epsilon = float(not_negative(epsilon, "epsilon", self))
         self.rms_scaling = bool(rms_scaling)
 
     def build(self, input_shape: Any) -> None:
         """Creates gamma and beta."""
-        self.add_gamma_and_beta(_sizes(input_shape, self.axis, self))
+        self._add_gamma_and_beta(_sizes(input_shape, self.axis, self))
 
     def call(self, inputs: Array) -> Array:
         """Computes the formula."""
-        outputs = layer_normalization(wide(inputs), *self.gamma_and_beta(), self.axis, self.epsilon, self.rms_scaling)
+        outputs = layer_normalization(wide(inputs), *self._gamma_and_beta(), self.axis, self.epsilon, self.rms_scaling)
         return outputs.astype(self.compute_dtype)
 
 
@@ -104,7 +99,7 @@ class GroupNormalization(ScaleAndShift):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: if axis is no integer.
+        TypeError: if axis is not an integer.
         ValueError: if groups is neither a positive integer nor -1, or epsilon is below zero; from the first call, if the groups do
             not divide the channels.
 
@@ -132,20 +127,13 @@ class GroupNormalization(ScaleAndShift):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            center,
-            scale,
-            beta_initializer,
-            gamma_initializer,
-            beta_regularizer,
-            gamma_regularizer,
-            beta_constraint,
-            gamma_constraint,
-            **kwargs,
-        )
-        if isinstance(groups, bool) or not isinstance(groups, int) or (groups <= 0 and groups != -1):
+        super().__init__(**kwargs)
+        self.center, self.scale = bool(center), bool(scale)
+        WeightSettings(beta_initializer, beta_regularizer, beta_constraint).keep(self, "beta")
+        WeightSettings(gamma_initializer, gamma_regularizer, gamma_constraint).keep(self, "gamma")
+        if not is_integer(groups) or (groups <= 0 and groups != -1):
             raise ValueError(f"groups of GroupNormalization must be a positive integer, or -1, not {groups!r}.")
-        self.groups = groups
+        self.groups = int(groups)
         self.axis = integer(axis, "axis", self)
         self.epsilon = float(not_negative(epsilon, "epsilon", self))
 
@@ -157,13 +145,13 @@ class GroupNormalization(ScaleAndShift):
         channels = known(input_shape[axis], f"axis {self.axis}", self)
         if channels % self.groups:
             raise ValueError(f"The layer {self.path!r} has {self.groups} groups, which do not divide {channels} channels.")
-        self.add_gamma_and_beta((channels,))
+        self._add_gamma_and_beta((channels,))
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
     def call(self, inputs: Array) -> Array:
         """Computes the formula."""
         groups = inputs.shape[self.axis] if self.groups == -1 else self.groups
-        outputs = group_normalization(wide(inputs), groups, *self.gamma_and_beta(), self.axis, self.epsilon)
+        outputs = group_normalization(wide(inputs), groups, *self._gamma_and_beta(), self.axis, self.epsilon)
         return outputs.astype(self.compute_dtype)
 
 
@@ -185,7 +173,7 @@ class RMSNormalization(Layer):
     [[-2.  0.  0.  0.]]
     """
 
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)

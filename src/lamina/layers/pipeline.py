@@ -9,21 +9,21 @@ from lamina.core.layer import Layer
 class Pipeline(Layer):
     """layers[-1](... layers[0](inputs)): layers that prepare data, as one.
 
-    They are called as part of training unless the pipeline is told otherwise, as in Keras.
+    They are called as part of training unless `training` says otherwise, as in Keras.
 
     Args:
         layers: the layers.
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what are no layers.
+        TypeError: for what are not layers.
 
     >>> layers = [lamina.layers.RandomFlip(), lamina.layers.CenterCrop(4, 4), lamina.layers.Rescaling(1 / 255)]
     >>> lamina.layers.Pipeline(layers)(np.ones((2, 8, 8, 3))).shape
     (2, 4, 4, 3)
     """
 
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(self, layers: Sequence[Layer], **kwargs: Any) -> None:
         super().__init__(**kwargs)

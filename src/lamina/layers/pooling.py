@@ -18,8 +18,8 @@ from lamina.ops.pooling import adaptive_average_pool, adaptive_max_pool, average
 class _Pooling(Layer):
     """What the pooling layers over windows share."""
 
-    axes: ClassVar[int]
-    pool: ClassVar[Callable[..., Array]]
+    _axes: ClassVar[int]
+    _pool: ClassVar[Callable[..., Array]]
 
     def __init__(
         self,
@@ -30,16 +30,16 @@ class _Pooling(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.pool_size = sizes(pool_size, self.axes, "pool_size", self)
-        self.strides = self.pool_size if strides is None else sizes(strides, self.axes, "strides", self)
+        self.pool_size = sizes(pool_size, self._axes, "pool_size", self)
+        self.strides = self.pool_size if strides is None else sizes(strides, self._axes, "strides", self)
         self.padding = one_of(("valid", "same"), padding, "padding", self)
         self.data_format = data_format or "channels_last"
         channels_axis(data_format, self)
-        self.input_spec = InputSpec(ndim=self.axes + 2)
+        self.input_spec = InputSpec(ndim=self._axes + 2)
 
     def call(self, inputs: Array) -> Array:
         """Computes one number for each window."""
-        return type(self).pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+        return type(self)._pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
 
 
 class MaxPooling1D(_Pooling):
@@ -53,14 +53,14 @@ class MaxPooling1D(_Pooling):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or an unknown padding or data format.
+        ValueError: for sizes that are not positive integers, or an unknown padding or data format.
 
     >>> lamina.layers.MaxPooling1D(2)(np.ones((1, 5, 3))).shape
     (1, 2, 3)
     """
 
-    axes = 1
-    pool = max_pool
+    _axes = 1
+    _pool = max_pool
 
 
 class MaxPooling2D(_Pooling):
@@ -72,8 +72,8 @@ class MaxPooling2D(_Pooling):
     (1, 2, 2, 3)
     """
 
-    axes = 2
-    pool = max_pool
+    _axes = 2
+    _pool = max_pool
 
 
 class MaxPooling3D(_Pooling):
@@ -85,8 +85,8 @@ class MaxPooling3D(_Pooling):
     (1, 5, 2, 2, 3)
     """
 
-    axes = 3
-    pool = max_pool
+    _axes = 3
+    _pool = max_pool
 
 
 class AveragePooling1D(_Pooling):
@@ -98,8 +98,8 @@ class AveragePooling1D(_Pooling):
     (1, 2, 3)
     """
 
-    axes = 1
-    pool = average_pool
+    _axes = 1
+    _pool = average_pool
 
 
 class AveragePooling2D(_Pooling):
@@ -111,8 +111,8 @@ class AveragePooling2D(_Pooling):
     (1, 2, 2, 3)
     """
 
-    axes = 2
-    pool = average_pool
+    _axes = 2
+    _pool = average_pool
 
 
 class AveragePooling3D(_Pooling):
@@ -124,8 +124,8 @@ class AveragePooling3D(_Pooling):
     (1, 2, 2, 2, 3)
     """
 
-    axes = 3
-    pool = average_pool
+    _axes = 3
+    _pool = average_pool
 
 
 # --- the whole of a channel -------------------------------------------------------------------------------------------------
@@ -134,26 +134,26 @@ class AveragePooling3D(_Pooling):
 class _GlobalPooling(Layer):
     """What the pooling layers over whole channels share."""
 
-    axes: ClassVar[int]
+    _axes: ClassVar[int]
 
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         first = 2 if channels_axis(data_format, self) == 1 else 1
-        self.spatial = tuple(range(first, first + self.axes))
+        self._spatial = tuple(range(first, first + self._axes))
         self.keepdims = keepdims
-        self.input_spec = InputSpec(ndim=self.axes + 2)
+        self.input_spec = InputSpec(ndim=self._axes + 2)
 
 
 class _GlobalAverage(_GlobalPooling):
     def call(self, inputs: Array) -> Array:
         """Computes the mean."""
-        return jnp.mean(inputs, axis=self.spatial, keepdims=self.keepdims)
+        return jnp.mean(inputs, axis=self._spatial, keepdims=self.keepdims)
 
 
 class _GlobalMax(_GlobalPooling):
     def call(self, inputs: Array) -> Array:
         """Computes the largest number."""
-        return jnp.max(inputs, axis=self.spatial, keepdims=self.keepdims)
+        return jnp.max(inputs, axis=self._spatial, keepdims=self.keepdims)
 
 
 class GlobalAveragePooling1D(_GlobalPooling):
@@ -173,16 +173,16 @@ class GlobalAveragePooling1D(_GlobalPooling):
     (2, 3)
     """
 
-    axes = 1
+    _axes = 1
     supports_masking = True
 
     def call(self, inputs: Array, mask: Array | None = None) -> Array:
         """Computes the mean."""
         counts = None
         if mask is not None:
-            check_masks(jnp.moveaxis(inputs, self.spatial[0], 1), mask, self)
-            counts = jnp.expand_dims(jnp.asarray(mask, bool), 3 - self.spatial[0])
-        return jnp.mean(inputs, axis=self.spatial, keepdims=self.keepdims, where=counts)
+            check_masks(jnp.moveaxis(inputs, self._spatial[0], 1), mask, self)
+            counts = jnp.expand_dims(jnp.asarray(mask, bool), 3 - self._spatial[0])
+        return jnp.mean(inputs, axis=self._spatial, keepdims=self.keepdims, where=counts)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """There are no steps left to mask."""
@@ -205,7 +205,7 @@ class GlobalAveragePooling2D(_GlobalAverage):
     (1, 3)
     """
 
-    axes = 2
+    _axes = 2
 
 
 class GlobalAveragePooling3D(_GlobalAverage):
@@ -215,7 +215,7 @@ class GlobalAveragePooling3D(_GlobalAverage):
     (1, 1, 1, 1, 3)
     """
 
-    axes = 3
+    _axes = 3
 
 
 class GlobalMaxPooling1D(_GlobalMax):
@@ -225,7 +225,7 @@ class GlobalMaxPooling1D(_GlobalMax):
     (1, 3)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class GlobalMaxPooling2D(_GlobalMax):
@@ -235,7 +235,7 @@ class GlobalMaxPooling2D(_GlobalMax):
     (1, 3)
     """
 
-    axes = 2
+    _axes = 2
 
 
 class GlobalMaxPooling3D(_GlobalMax):
@@ -245,7 +245,7 @@ class GlobalMaxPooling3D(_GlobalMax):
     (1, 3)
     """
 
-    axes = 3
+    _axes = 3
 
 
 # --- as many windows as outputs are wanted -----------------------------------------------------------------------------------
@@ -254,19 +254,19 @@ class GlobalMaxPooling3D(_GlobalMax):
 class _AdaptivePooling(Layer):
     """What the pooling layers to given sizes share."""
 
-    axes: ClassVar[int]
-    pool: ClassVar[Callable[..., Array]]
+    _axes: ClassVar[int]
+    _pool: ClassVar[Callable[..., Array]]
 
     def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.output_size = sizes(output_size, self.axes, "output_size", self)
+        self.output_size = sizes(output_size, self._axes, "output_size", self)
         self.data_format = data_format or "channels_last"
         channels_axis(data_format, self)
-        self.input_spec = InputSpec(ndim=self.axes + 2)
+        self.input_spec = InputSpec(ndim=self._axes + 2)
 
     def call(self, inputs: Array) -> Array:
         """Computes one number for each window."""
-        return type(self).pool(inputs, self.output_size, self.data_format)
+        return type(self)._pool(inputs, self.output_size, self.data_format)
 
 
 class AdaptiveAveragePooling1D(_AdaptivePooling):
@@ -278,14 +278,14 @@ class AdaptiveAveragePooling1D(_AdaptivePooling):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or an unknown data format.
+        ValueError: for sizes that are not positive integers, or an unknown data format.
 
     >>> lamina.layers.AdaptiveAveragePooling1D(3)(np.ones((1, 7, 2))).shape
     (1, 3, 2)
     """
 
-    axes = 1
-    pool = adaptive_average_pool
+    _axes = 1
+    _pool = adaptive_average_pool
 
 
 class AdaptiveAveragePooling2D(_AdaptivePooling):
@@ -297,8 +297,8 @@ class AdaptiveAveragePooling2D(_AdaptivePooling):
     (1, 3, 1, 2)
     """
 
-    axes = 2
-    pool = adaptive_average_pool
+    _axes = 2
+    _pool = adaptive_average_pool
 
 
 class AdaptiveAveragePooling3D(_AdaptivePooling):
@@ -310,8 +310,8 @@ class AdaptiveAveragePooling3D(_AdaptivePooling):
     (1, 2, 2, 2, 2)
     """
 
-    axes = 3
-    pool = adaptive_average_pool
+    _axes = 3
+    _pool = adaptive_average_pool
 
 
 class AdaptiveMaxPooling1D(_AdaptivePooling):
@@ -321,8 +321,8 @@ class AdaptiveMaxPooling1D(_AdaptivePooling):
     (1, 3, 2)
     """
 
-    axes = 1
-    pool = adaptive_max_pool
+    _axes = 1
+    _pool = adaptive_max_pool
 
 
 class AdaptiveMaxPooling2D(_AdaptivePooling):
@@ -332,8 +332,8 @@ class AdaptiveMaxPooling2D(_AdaptivePooling):
     (1, 3, 1, 2)
     """
 
-    axes = 2
-    pool = adaptive_max_pool
+    _axes = 2
+    _pool = adaptive_max_pool
 
 
 class AdaptiveMaxPooling3D(_AdaptivePooling):
@@ -343,5 +343,5 @@ class AdaptiveMaxPooling3D(_AdaptivePooling):
     (1, 2, 2, 2, 2)
     """
 
-    axes = 3
-    pool = adaptive_max_pool
+    _axes = 3
+    _pool = adaptive_max_pool

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.layer import Layer
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.layers.checks import integer, positive_number
+from lamina.ops.wrap import compiled
 
 
 class SinePositionEncoding(Layer):
@@ -58,7 +58,7 @@ class RotaryEmbedding(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for axes that are no integers.
+        TypeError: for axes that are not integers.
         ValueError: for a wavelength or a factor that is not positive; from the call, for an odd number of features, or positions of
             another shape.
 
@@ -105,13 +105,13 @@ class RotaryEmbedding(Layer):
         return jnp.moveaxis(turned, (1, -1), (self.sequence_axis, self.feature_axis))
 
 
-@jax.jit
+@compiled()
 def _turned(x: Array, cos: Array, sin: Array) -> Array:
     first, second = jnp.split(x, 2, -1)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], -1)
 
 
-@jax.jit
+@compiled()
 def _angles(positions: Array, exponents: Array, max_wavelength: float) -> Array:
     """Returns position · max_wavelength^(-exponent), of shape (*positions, exponents), in float32 whatever the layer's dtype."""
     return positions.astype(jnp.float32)[..., None] * max_wavelength ** -exponents.astype(jnp.float32)

@@ -2,15 +2,17 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core.variable import Array
+from lamina.ops.wrap import compiled
 
 Parts = tuple[Array, ...]  # one array for each gate
 States = tuple[Array, ...]  # what a cell remembers; the first is its output
+Nested = TypeVar("Nested")  # an array, or arrays in tuples
 Keep = tuple[Array | None, Array | None]  # the dropout masks of the inputs and of the outputs, (masks, batch, ...)
 
 
@@ -65,12 +67,15 @@ def along(mask: Array, array: Array) -> Array:
     return mask.reshape(mask.shape + (1,) * (array.ndim - mask.ndim))
 
 
-def where_counted(mask: Array | None, new: Any, old: Any) -> Any:
+def where_counted(mask: Array | None, new: Nested, old: Nested) -> Nested:
     """Returns what is new where the mask of the samples is true, and what is old elsewhere; nested alike."""
-    return new if mask is None else jax.tree.map(lambda a, b: jnp.where(along(mask, a), a, b), new, old)
+    if mask is None:
+        return new
+    chosen: Nested = jax.tree.map(lambda a, b: jnp.where(along(mask, a), a, b), new, old)
+    return chosen
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@compiled("cell", "order")
 def recur(
     cell: Recurrence, order: Order, inputs: Array, states: States, weights: Weights, keep: Keep, mask: Array | None
 ) -> tuple[States, Array | None]:
@@ -127,7 +132,8 @@ def _loop_rule(cell: Recurrence, order: Order, primals: tuple[Any, ...], tangent
         def masked(total: Parts, states: States) -> States:
             return where_counted(mask, cell.step(total, states), states)
 
-        return jax.jvp(masked, (total, states), tangent)[1]
+        moved: States = jax.jvp(masked, (total, states), tangent)[1]
+        return moved
 
     def turn(tangent: States, given: Any) -> tuple[States, Array | None]:
         total, states, mask, total_tangent = given

@@ -1,17 +1,19 @@
 """RNN: a cell run over the steps of sequences."""
 
-import operator
-from typing import Any, ClassVar
+import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from lamina.core import control
 from lamina.core.config import constructor_arguments
-from lamina.core.errors import show_shape, suggest
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.lift import jit, touched_by
+from lamina.core.per_class import per_class
+from lamina.core.text import show_shape, suggest
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
 from lamina.layers.recurrence import Order, along, where_counted
@@ -42,7 +44,7 @@ class RNN(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no cell.
+        TypeError: for what is not a cell.
         ValueError: from the call, for initial states, a mask or a batch that do not fit, or no steps.
 
     >>> class Sum(lamina.Layer):
@@ -56,7 +58,7 @@ class RNN(Layer):
     """
 
     supports_masking = True
-    memory: "Memory | None" = None
+    _memory: "Memory | None" = None
 
     def __init__(
         self,
@@ -90,7 +92,7 @@ class RNN(Layer):
     @property
     def states(self) -> list[Any] | None:
         """The variables that hold the states between batches, nested as the states are; None if there are none."""
-        return None if self.memory is None else self.memory.states
+        return None if self._memory is None else self._memory.states
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         """Returns the states before the first step, as the cell makes them."""
@@ -106,9 +108,9 @@ class RNN(Layer):
         Raises:
             ValueError: for states of other shapes.
         """
-        if self.memory is None:
+        if self._memory is None:
             return
-        variables = jax.tree.leaves(self.memory.states, is_leaf=_is_variable)
+        variables = jax.tree.leaves(self._memory.states, is_leaf=_is_variable)
         first = self.get_initial_state(variables[0].shape[0])
         given = first if states is None else self._checked(states, first)
         for variable, value in zip(variables, jax.tree.leaves(given), strict=True):
@@ -130,7 +132,7 @@ class RNN(Layer):
                     f"The layer {self.path!r} is stateful, so it needs to know the size of its batches: give "
                     f"lamina.Input(..., batch_size=...), or call it on data first."
                 )
-            self.memory = Memory(self.get_initial_state(batch))
+            self._memory = Memory(self.get_initial_state(batch))
 
     def call(self, sequences: Array, initial_state: Any = None, mask: Array | None = None, training: bool = False) -> Any:
         """Runs the cell over all steps.
@@ -143,7 +145,7 @@ class RNN(Layer):
         """
         states = self._first_states(sequences, initial_state)
         counted = self._counted(sequences, mask)
-        run = self._run_loop if isinstance(self.cell, RecurrentCell) and self.cell.is_one_loop() else self._run_steps
+        run = self._run_loop if isinstance(self.cell, RecurrentCell) and self.cell._is_one_loop() else self._run_steps
         output, outputs, states = run(jnp.moveaxis(sequences, 1, 0), states, counted, training)
         if (memory := self._memory_for(sequences)) is not None:
             memory.keep(states)
@@ -156,15 +158,15 @@ class RNN(Layer):
 
     def _run_loop(self, steps: Array, states: Any, counted: Array | None, training: bool) -> tuple[Array, Any, Any]:
         """Runs a cell of Lamina's own over inputs of shape (time, batch, ...); returns the last output, all of them, the states."""
-        keep = self.cell.draw_keep(steps.shape[1]) if training else (None, None)
+        keep = self.cell._draw_keep(steps.shape[1]) if training else (None, None)
         order = Order(self.go_backwards, self.unroll, self.return_sequences)
-        states, outputs = self.cell.call_all(steps, states, counted, order, keep)
+        states, outputs = self.cell._call_all(steps, states, counted, order, keep)
         return states[0], outputs, states
 
     @jit(static_argnames="training")
     def _run_steps(self, steps: Array, states: Any, counted: Array | None, training: bool) -> tuple[Array, Array, Any]:
         """Likewise for any cell, by calling it at each step."""
-        drawn = self.cell.draw_keep(steps.shape[1]) if training and hasattr(self.cell, "draw_keep") else None
+        drawn = self.cell._draw_keep(steps.shape[1]) if training and hasattr(self.cell, "_draw_keep") else None
         options = options_of(self.cell, training, drawn)
 
         def compute(inputs: Array, states: Any) -> tuple[Array, Any]:
@@ -205,7 +207,7 @@ class RNN(Layer):
 
     def _memory_for(self, sequences: Array) -> "Memory | None":
         """Returns what is kept between batches; None for a batch of unknown size, of which only the shapes are wanted."""
-        return self.memory if isinstance(sequences.shape[0], int) else None
+        return self._memory if isinstance(sequences.shape[0], int) else None
 
     def _checked(self, given: Any, expected: Any) -> Any:
         """Returns states, nested as the expected ones; raises ValueError for others."""
@@ -241,8 +243,6 @@ class RNN(Layer):
 class CellRNN(RNN):
     """A base for layers that make their own cell, and show its settings as theirs."""
 
-    cell_class: ClassVar[type[Any]]
-
     def __getattr__(self, name: str) -> Any:
         """Returns a setting of the cell: an argument of its constructor."""
         cell = vars(self).get("cell")
@@ -250,6 +250,23 @@ class CellRNN(RNN):
         if cell is not None and name in (constructor_arguments(cell_class) or ()):
             return getattr(cell, name)
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}. {suggest(name, dir(self))}", name=name, obj=self)
+
+
+def cell_for(cell_class: Any, arguments: Mapping[str, Any], name: str) -> Any:
+    """Returns a layer's own cell, made from those of the layer's arguments that the cell takes too, by the same names.
+
+    Args:
+        cell_class: the cell's class.
+        arguments: the layer's arguments by name: `locals()`, as its constructor starts.
+        name: the cell's name.
+    """
+    given = {argument: arguments[argument] for argument in _own_arguments(cell_class)}
+    return cell_class(**given, name=name, dtype=arguments["kwargs"].get("dtype"))
+
+
+@per_class
+def _own_arguments(cls: Any) -> list[str]:
+    return [p.name for p in inspect.signature(cls).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
 
 class Memory(Module, family="memories"):
@@ -260,12 +277,13 @@ class Memory(Module, family="memories"):
     """
 
     def __init__(self, states: Any) -> None:
+        self._lamina.name = "memory"
         self.states = jax.tree.map(lambda value: Variable(value, trainable=False), states)
         self.batch_size = jax.tree.leaves(states)[0].shape[0]
 
     def read(self) -> Any:
         """Returns the values of the states."""
-        return jax.tree.map(operator.methodcaller("read"), self.states, is_leaf=_is_variable)
+        return jax.tree.map(lambda variable: variable.value, self.states, is_leaf=_is_variable)
 
     def keep(self, states: Any) -> None:
         """Keeps the states that a batch has led to."""
@@ -293,7 +311,7 @@ def alike(new: Any, old: Any, cell: Layer) -> Any:
 
 
 def first_output(states: Any, spec: Any) -> Array:
-    """Returns what stands for the output before the first step: the first state (of the last cell), zeros if that is no output."""
+    """Returns the output before the first step: the first state (of the last cell), zeros if that is not an output."""
     first = states[-1] if isinstance(states[-1], (list, tuple)) else states
     state = jax.tree.leaves(first)[0]
     return state.astype(spec.dtype) if state.shape == spec.shape else jnp.zeros(spec.shape, spec.dtype)

@@ -7,86 +7,45 @@ import jax
 import jax.numpy as jnp
 
 import lamina.activations as activations
-import lamina.constraints as constraints
-import lamina.initializers as initializers
-import lamina.regularizers as regularizers
 from lamina.core.variable import Array, Variable
-from lamina.layers.checks import fraction, known, positive
-from lamina.layers.kernel import KernelLayer
+from lamina.layers.checks import fraction, known
 from lamina.layers.recurrence import Keep, Order, Parts, Recurrence, States, Weights, recur
+from lamina.layers.weight_settings import KernelLayer, add_weight
 from lamina.random import SeedGenerator
 
 
 class RecurrentCell(KernelLayer):
     """A cell whose gates are sums of a product with the inputs and one with its last output.
 
-    A subclass says how many gates there are, and what a step does (`recurrence`).
-
-    Args:
-        units: the size of the outputs.
-        activation: a name or a function; None is linear.
-        recurrent_activation: that of the gates, likewise.
-        use_bias: whether there is a bias.
-        kernel_initializer: makes the first kernel.
-        recurrent_initializer: makes the first recurrent kernel.
-        bias_initializer: makes the first bias.
-        kernel_regularizer: its penalty on the kernel is one of the losses.
-        recurrent_regularizer: likewise for the recurrent kernel.
-        bias_regularizer: likewise for the bias.
-        kernel_constraint: applied to the kernel after each update.
-        recurrent_constraint: likewise for the recurrent kernel.
-        bias_constraint: likewise for the bias.
-        dropout: the probability that an input counts as zero while training, from 0 to 1, the same ones in all steps.
-        recurrent_dropout: likewise for the last output, where the recurrent kernel multiplies it.
-        seed: an integer, for the same draws in each run.
-        implementation: 1 draws the dropout of the inputs for each gate by itself, 2 for all at once; with recurrent dropout it
-            is 1. Otherwise they are the same.
-        kwargs: what `lamina.Layer` takes.
+    A subclass says how many gates there are, and what a step does (`_recurrence`).
     """
 
-    gates: ClassVar[int]
-    bias: Variable | None = None
+    _gates: ClassVar[int]
+    _input_sizes: tuple[int, ...]  # the shape of a sample's inputs, and of its output
+    _output_sizes: tuple[int, ...]
+    recurrent_activation: Any
+    recurrent_initializer: Any
+    recurrent_regularizer: Any
+    recurrent_constraint: Any
     recurrent_kernel: Variable
-    input_sizes: tuple[int, ...]
     seed_generator: SeedGenerator | None = None
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any,
-        recurrent_activation: Any,
-        use_bias: bool,
-        kernel_initializer: Any,
-        recurrent_initializer: Any,
-        bias_initializer: Any,
-        kernel_regularizer: Any,
-        recurrent_regularizer: Any,
-        bias_regularizer: Any,
-        kernel_constraint: Any,
-        recurrent_constraint: Any,
-        bias_constraint: Any,
-        dropout: float,
-        recurrent_dropout: float,
-        seed: int | None,
-        implementation: int = 2,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            activation,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            **kwargs,
-        )
-        self.units = positive(units, "units", self)
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.use_bias = use_bias
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
-        self.recurrent_constraint = constraints.get(recurrent_constraint)
+    def _keep_sizes(self, units: int, states: int) -> None:
+        """Keeps the size of the outputs, and of so many states."""
+        self.units = self.output_size = units
+        self._output_sizes = (units,)
+        self.state_size: Any = units if states == 1 else [units] * states
+
+    def _keep_dropout(self, dropout: float, recurrent_dropout: float, seed: int | None, implementation: int = 2) -> None:
+        """Checks and keeps what is about dropout.
+
+        Args:
+            dropout: the probability that an input counts as zero while training, from 0 to 1, the same ones in all steps.
+            recurrent_dropout: likewise for the last output, where the recurrent kernel multiplies it.
+            seed: an integer, for the same draws in each run.
+            implementation: 1 draws the dropout of the inputs for each gate by itself, 2 for all at once; with recurrent dropout
+                it is 1. Otherwise they are the same.
+        """
         self.dropout = fraction(dropout, "dropout", self)
         self.recurrent_dropout = fraction(recurrent_dropout, "recurrent_dropout", self)
         if implementation not in (1, 2):
@@ -95,42 +54,38 @@ class RecurrentCell(KernelLayer):
         self.seed = seed
         if self.dropout or self.recurrent_dropout:
             self.seed_generator = SeedGenerator(seed)
-        self.state_size: Any = self.units
-        self.output_size = self.units
 
     # --- weights -----------------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernels and the bias."""
-        self.input_sizes = (known(input_shape[-1], "the last axis", self),)
-        self.kernel = self.add_kernel((*self.input_sizes, self.gates * self.units))
-        self.recurrent_kernel = self.add_recurrent_kernel((self.units, self.gates * self.units))
-        if self.use_bias:
-            self.bias = self.add_bias((self.gates * self.units,))
+        self._input_sizes = (known(input_shape[-1], "the last axis", self),)
+        self._add_weights(self._input_sizes, (self.units,))
 
-    def add_recurrent_kernel(self, shape: tuple[int, ...]) -> Variable:
-        """Returns a new recurrent kernel."""
-        regularizer, constraint = self.recurrent_regularizer, self.recurrent_constraint
-        return self.add_weight(shape, self.recurrent_initializer, regularizer=regularizer, constraint=constraint)
+    def _add_weights(self, kernel_sizes: tuple[int, ...], recurrent_sizes: tuple[int, ...]) -> None:
+        """Creates the kernels, of these sizes before that of the gates, and the bias."""
+        size = self._gates * self.units
+        self.kernel = add_weight(self, "kernel", (*kernel_sizes, size))
+        self.recurrent_kernel = add_weight(self, "recurrent", (*recurrent_sizes, size))
+        if self.use_bias:
+            self.bias = self._add_bias(size)
+
+    def _add_bias(self, size: int) -> Variable:
+        return add_weight(self, "bias", (size,))
 
     # --- states and dropout ------------------------------------------------------------------------------------------
-
-    @property
-    def output_sizes(self) -> tuple[int, ...]:
-        """The shape of a sample's output."""
-        return (self.units,)
 
     def get_initial_state(self, batch_size: Any = None) -> list[Array]:
         """Returns the states before the first step: zeros."""
         count = len(self.state_size) if isinstance(self.state_size, list) else 1
-        return [jnp.zeros((batch_size, *self.output_sizes), self.compute_dtype) for _ in range(count)]
+        return [jnp.zeros((batch_size, *self._output_sizes), self.compute_dtype) for _ in range(count)]
 
-    def draw_keep(self, batch_size: Any) -> Keep:
+    def _draw_keep(self, batch_size: Any) -> Keep:
         """Draws the dropout of all steps of a sequence: 0 where something is dropped, else 1 / (1 - rate); None for no dropout."""
-        count = self.gates if self.implementation == 1 else 1
+        count = self._gates if self.implementation == 1 else 1
         return (
-            self._draw(self.dropout, (count, batch_size, *self.input_sizes)),
-            self._draw(self.recurrent_dropout, (count, batch_size, *self.output_sizes)),
+            self._draw(self.dropout, (count, batch_size, *self._input_sizes)),
+            self._draw(self.recurrent_dropout, (count, batch_size, *self._output_sizes)),
         )
 
     def _draw(self, rate: float, shape: tuple[Any, ...]) -> Array | None:
@@ -142,13 +97,15 @@ class RecurrentCell(KernelLayer):
 
     # --- the formula -------------------------------------------------------------------------------------------------
 
-    def recurrence(self) -> Recurrence:
+    def _recurrence(self) -> Recurrence:
         """Returns what a step does."""
-        raise NotImplementedError(f"{type(self).__name__} must define recurrence().")
+        raise NotImplementedError(f"{type(self).__name__} must define _recurrence().")
 
-    def read_weights(self) -> Weights:
+    def _read_weights(self) -> Weights:
         """Returns the weights in the compute dtype."""
-        read = (None if v is None else v.read().astype(self.compute_dtype) for v in (self.kernel, self.bias, self.recurrent_kernel))
+        read = (
+            None if v is None else v._read().astype(self.compute_dtype) for v in (self.kernel, self.bias, self.recurrent_kernel)
+        )
         return Weights(*read)  # type: ignore[arg-type]
 
     # --- the call ----------------------------------------------------------------------------------------------------
@@ -160,27 +117,27 @@ class RecurrentCell(KernelLayer):
             inputs: the inputs of the step.
             states: the states after the last one.
             training: whether there is dropout.
-            keep: what `draw_keep` returned for the sequence; by default it is drawn for this step.
+            keep: what `_draw_keep` returned for the sequence; by default it is drawn for this step.
 
         Returns:
             The output, and the new states, nested as `states` is.
         """
         given = tuple(states) if isinstance(states, (list, tuple)) else (states,)
         if keep is None:
-            keep = self.draw_keep(inputs.shape[0]) if training else (None, None)
-        new = self.advance(inputs, given, self.read_weights(), keep)
+            keep = self._draw_keep(inputs.shape[0]) if training else (None, None)
+        new = self._advance(inputs, given, self._read_weights(), keep)
         return new[0], list(new) if isinstance(states, (list, tuple)) else new[0]
 
-    def advance(self, inputs: Array, states: States, weights: Weights, keep: Keep) -> States:
+    def _advance(self, inputs: Array, states: States, weights: Weights, keep: Keep) -> States:
         """Returns the states after a step."""
-        return self.recurrence().once(inputs, states, weights, keep)
+        return self._recurrence().once(inputs, states, weights, keep)
 
-    def is_one_loop(self) -> bool:
-        """Tells whether `call_all` does what `call` does at each step: that is not overridden, and has functions without state."""
-        named = all(hasattr(function, "registered_name") for function in (self.activation, self.recurrent_activation))
+    def _is_one_loop(self) -> bool:
+        """Tells whether `_call_all` does what `call` does at each step: that is not overridden, and has functions without state."""
+        named = all(map(activations.is_own, filter(None, (self.activation, getattr(self, "recurrent_activation", None)))))
         return named and type(self).call is RecurrentCell.call
 
-    def call_all(
+    def _call_all(
         self, sequences: Array, states: list[Array], mask: Array | None, order: Order, keep: Keep
     ) -> tuple[list[Array], Array | None]:
         """Computes all steps; see `recur`.
@@ -196,7 +153,7 @@ class RecurrentCell(KernelLayer):
             The last states and the outputs of all steps, (time, batch, ...).
         """
         inputs = sequences.astype(self.compute_dtype)
-        last, outputs = recur(self.recurrence(), order, inputs, tuple(states), self.read_weights(), keep, mask)
+        last, outputs = recur(self._recurrence(), order, inputs, tuple(states), self._read_weights(), keep, mask)
         return list(last), outputs
 
 

@@ -18,7 +18,7 @@ class Rescaling(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what are no numbers.
+        TypeError: for what are not numbers.
 
     >>> print(lamina.layers.Rescaling(1 / 127.5, offset=-1)(np.array([0, 255], "uint8")))
     [-1.  1.]

@@ -1,18 +1,18 @@
 """Layers that only change shapes."""
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
+from lamina.core.checks import is_integer
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
-from lamina.layers.checks import channels_axis, is_integer, positive
+from lamina.layers.checks import channels_axis, positive
+from lamina.ops.wrap import compiled
 
 
 class Flatten(Layer):
@@ -48,7 +48,7 @@ class Reshape(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no such integers, or from the call, if they do not hold what a sample holds.
+        ValueError: for sizes that are not such integers, or from the call, if they do not hold what a sample holds.
 
     >>> lamina.layers.Reshape((-1, 2))(np.ones((5, 6))).shape
     (5, 3, 2)
@@ -105,7 +105,7 @@ class RepeatVector(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: if n is no positive integer.
+        ValueError: if n is not a positive integer.
 
     >>> lamina.layers.RepeatVector(3)(np.ones((5, 2))).shape
     (5, 3, 2)
@@ -120,6 +120,6 @@ class RepeatVector(Layer):
         return _repeat(inputs, self.n)
 
 
-@functools.partial(jax.jit, static_argnames="n")
+@compiled("n")
 def _repeat(inputs: Array, n: int) -> Array:
     return jnp.broadcast_to(inputs[:, None], (inputs.shape[0], n, inputs.shape[1]))

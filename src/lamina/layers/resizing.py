@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.layers.checks import channels_axis, one_of, sizes
 
@@ -17,23 +17,23 @@ Margins = tuple[tuple[int, int], ...]
 class _Spatial(Layer):
     """What the layers that change spatial sizes share: which axes are spatial."""
 
-    axes: ClassVar[int]
+    _axes: ClassVar[int]
 
     def __init__(self, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         first = 2 if channels_axis(data_format, self) == 1 else 1
-        self.spatial = range(first, first + self.axes)
-        self.input_spec = InputSpec(ndim=self.axes + 2)
+        self._spatial = range(first, first + self._axes)
+        self.input_spec = InputSpec(ndim=self._axes + 2)
 
-    def take_margins(self, value: Any, name: str) -> Margins:
+    def _take_margins(self, value: Any, name: str) -> Margins:
         """Returns how many elements before and after, for all axes; raises ValueError, naming the argument, for others."""
-        given = value if isinstance(value, (tuple, list)) else [value] * self.axes
-        if self.axes == 1 and isinstance(value, (tuple, list)):
+        given = value if isinstance(value, (tuple, list)) else [value] * self._axes
+        if self._axes == 1 and isinstance(value, (tuple, list)):
             given = [value]
         margins = tuple(tuple(pair) if isinstance(pair, (tuple, list)) else (pair, pair) for pair in given)
         integers = all(isinstance(size, int) and size >= 0 for pair in margins for size in pair)
-        if not integers or len(margins) != self.axes or any(len(pair) != 2 for pair in margins):
-            each = "a pair" if self.axes == 1 else f"{self.axes} of them, or {self.axes} pairs"
+        if not integers or len(margins) != self._axes or any(len(pair) != 2 for pair in margins):
+            each = "a pair" if self._axes == 1 else f"{self._axes} of them, or {self._axes} pairs"
             raise ValueError(
                 f"{name} of {type(self).__name__} must be an integer that is not negative, or {each}, for before and after each "
                 f"spatial axis, not {value!r}."
@@ -44,12 +44,12 @@ class _Spatial(Layer):
 class _ZeroPadding(_Spatial):
     def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
-        self.padding = self.take_margins(padding, "padding")
+        self.padding = self._take_margins(padding, "padding")
 
     def call(self, inputs: Array) -> Array:
         """Puts the zeros around."""
         widths = [(0, 0)] * inputs.ndim
-        widths[self.spatial.start : self.spatial.stop] = self.padding
+        widths[self._spatial.start : self._spatial.stop] = self.padding
         return jnp.pad(inputs, widths)
 
 
@@ -62,13 +62,13 @@ class ZeroPadding1D(_ZeroPadding):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for numbers that are no integers or negative, or an unknown data format.
+        ValueError: for numbers that are not integers, or are negative, or an unknown data format.
 
     >>> lamina.layers.ZeroPadding1D((2, 0))(np.ones((1, 5, 3))).shape
     (1, 7, 3)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class ZeroPadding2D(_ZeroPadding):
@@ -81,7 +81,7 @@ class ZeroPadding2D(_ZeroPadding):
     (1, 7, 6, 3)
     """
 
-    axes = 2
+    _axes = 2
 
 
 class ZeroPadding3D(_ZeroPadding):
@@ -93,17 +93,17 @@ class ZeroPadding3D(_ZeroPadding):
     (1, 7, 6, 5, 2)
     """
 
-    axes = 3
+    _axes = 3
 
 
 class _Cropping(_Spatial):
     def __init__(self, cropping: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
-        self.cropping = self.take_margins(cropping, "cropping")
+        self.cropping = self._take_margins(cropping, "cropping")
 
     def call(self, inputs: Array) -> Array:
         """Cuts the edges off."""
-        for axis, (before, after) in zip(self.spatial, self.cropping, strict=True):
+        for axis, (before, after) in zip(self._spatial, self.cropping, strict=True):
             size = inputs.shape[axis]
             if isinstance(size, int) and before + after >= size:
                 raise ValueError(
@@ -123,14 +123,14 @@ class Cropping1D(_Cropping):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for numbers that are no integers or negative, an unknown data format, or, when it is called, if nothing is
+        ValueError: for numbers that are not integers, or are negative, an unknown data format, or, when it is called, if nothing is
             left.
 
     >>> lamina.layers.Cropping1D((2, 0))(np.ones((1, 5, 3))).shape
     (1, 3, 3)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class Cropping2D(_Cropping):
@@ -143,7 +143,7 @@ class Cropping2D(_Cropping):
     (1, 3, 2, 3)
     """
 
-    axes = 2
+    _axes = 2
 
     def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(cropping, data_format, **kwargs)
@@ -156,17 +156,17 @@ class Cropping3D(_Cropping):
     (1, 3, 2, 1, 2)
     """
 
-    axes = 3
+    _axes = 3
 
 
 class _UpSampling(_Spatial):
     def __init__(self, size: Any = 2, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(data_format, **kwargs)
-        self.size = sizes(size, self.axes, "size", self)
+        self.size = sizes(size, self._axes, "size", self)
 
     def call(self, inputs: Array) -> Array:
         """Repeats the elements."""
-        for axis, times in zip(self.spatial, self.size, strict=True):
+        for axis, times in zip(self._spatial, self.size, strict=True):
             inputs = jnp.repeat(inputs, times, axis)
         return inputs
 
@@ -180,13 +180,13 @@ class UpSampling1D(_UpSampling):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or an unknown data format.
+        ValueError: for sizes that are not positive integers, or an unknown data format.
 
     >>> lamina.layers.UpSampling1D(3)(np.ones((1, 5, 2))).shape
     (1, 15, 2)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class UpSampling2D(_UpSampling):
@@ -199,13 +199,13 @@ class UpSampling2D(_UpSampling):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or an unknown data format or interpolation.
+        ValueError: for sizes that are not positive integers, or an unknown data format or interpolation.
 
     >>> lamina.layers.UpSampling2D((2, 3), interpolation="bilinear")(np.ones((1, 5, 4, 3))).shape
     (1, 10, 12, 3)
     """
 
-    axes = 2
+    _axes = 2
 
     def __init__(self, size: Any = 2, data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any) -> None:
         super().__init__(size, data_format, **kwargs)
@@ -217,9 +217,10 @@ class UpSampling2D(_UpSampling):
         if self.interpolation == "nearest":
             return super().call(inputs)
         shape = list(inputs.shape)
-        for axis, times in zip(self.spatial, self.size, strict=True):
+        for axis, times in zip(self._spatial, self.size, strict=True):
             shape[axis] *= times
-        return jax.image.resize(inputs, shape, self.interpolation, antialias=False)
+        resized: Array = jax.image.resize(inputs, shape, self.interpolation, antialias=False)
+        return resized
 
 
 class UpSampling3D(_UpSampling):
@@ -229,4 +230,4 @@ class UpSampling3D(_UpSampling):
     (1, 5, 8, 6, 2)
     """
 
-    axes = 3
+    _axes = 3

@@ -28,7 +28,7 @@ class ReversibleEmbedding(Embedding):
         kwargs: what `lamina.layers.Embedding` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, or a cap that is no positive number.
+        ValueError: for sizes that are not positive integers, or a cap that is not a positive number.
 
     Source: Press and Wolf, Using the Output Embedding to Improve Language Models, 2017.
 
@@ -75,6 +75,5 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return scores if cap is None else cap * jnp.tanh(scores / cap)
 
-    def _pass_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> Any:
-        reverse = kwargs.get("reverse", len(args) > 1 and args[1])
-        return outputs if reverse else super()._pass_mask(args, kwargs, outputs)
+    def _gives_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        return not kwargs.get("reverse", len(args) > 1 and args[1])

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import lamina.activations as activations
 from lamina.core.input_spec import InputSpec
+from lamina.layers.checks import positive
 from lamina.layers.recurrence import Parts, Recurrence, States
-from lamina.layers.recurrent import CellRNN
+from lamina.layers.recurrent import CellRNN, cell_for
 from lamina.layers.recurrent_cell import DenseProduct, DenseProjection, RecurrentCell
+from lamina.layers.weight_settings import WeightSettings
 
 
 class SimpleRNNCell(RecurrentCell):
@@ -34,7 +37,7 @@ class SimpleRNNCell(RecurrentCell):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: if units is no positive integer, or a probability is not from 0 to 1.
+        ValueError: if units is not a positive integer, or a probability is not from 0 to 1.
 
     >>> cell = lamina.layers.SimpleRNNCell(4)
     >>> output, states = cell(np.ones((2, 3)), cell.get_initial_state(2))
@@ -42,7 +45,7 @@ class SimpleRNNCell(RecurrentCell):
     ((2, 4), 1)
     """
 
-    gates = 1
+    _gates = 1
 
     def __init__(
         self,
@@ -63,27 +66,15 @@ class SimpleRNNCell(RecurrentCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            units,
-            activation,
-            None,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
+        self._keep_sizes(positive(units, "units", self), states=1)
+        self.activation, self.use_bias = activations.get(activation), use_bias
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(recurrent_initializer, recurrent_regularizer, recurrent_constraint).keep(self, "recurrent")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
+        self._keep_dropout(dropout, recurrent_dropout, seed)
 
-    def recurrence(self) -> Recurrence:
+    def _recurrence(self) -> Recurrence:
         return Recurrence(DenseProjection(DenseProduct(1)), DenseProduct(1), (0,), SimpleStep(self.activation))
 
 
@@ -101,7 +92,7 @@ class SimpleRNN(CellRNN):
     """h[t] = activation(inputs[t] @ kernel + bias + h[t - 1] @ recurrent_kernel).
 
     Inputs of shape (batch, time, features) give outputs of shape (batch, units), or (batch, time, units) with
-    `return_sequences`. How steps, states and masks are dealt with `RNN` tells, whose arguments it takes too.
+    `return_sequences`. For steps, states and masks see `RNN`, whose arguments it takes too.
 
     Args:
         units: the size of the outputs.
@@ -128,15 +119,13 @@ class SimpleRNN(CellRNN):
         kwargs: what `RNN` and `lamina.Layer` take.
 
     Raises:
-        ValueError: if units is no positive integer, or a probability is not from 0 to 1.
+        ValueError: if units is not a positive integer, or a probability is not from 0 to 1.
 
     Source: Elman, Finding Structure in Time, 1990; dropout: Gal and Ghahramani, 2016.
 
     >>> lamina.layers.SimpleRNN(4, return_sequences=True)(np.ones((2, 5, 3))).shape
     (2, 5, 4)
     """
-
-    cell_class = SimpleRNNCell
 
     def __init__(
         self,
@@ -163,25 +152,7 @@ class SimpleRNN(CellRNN):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        cell = SimpleRNNCell(
-            units,
-            activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            seed,
-            name="simple_rnn_cell",
-            dtype=kwargs.get("dtype"),
-        )
+        cell = cell_for(SimpleRNNCell, locals(), "simple_rnn_cell")
         super().__init__(
             cell,
             return_sequences,

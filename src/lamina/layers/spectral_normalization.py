@@ -1,6 +1,5 @@
 """SpectralNormalization: a kernel divided by its largest singular value."""
 
-import functools
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ from lamina.core.variable import Array
 from lamina.layers.checks import positive
 from lamina.layers.wrapper import Wrapper
 from lamina.ops.normalization import normalize
+from lamina.ops.wrap import compiled
 
 
 class SpectralNormalization(Wrapper):
@@ -27,7 +27,7 @@ class SpectralNormalization(Wrapper):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: if power_iterations is no positive integer; from the first call, for a layer that has no kernel.
+        ValueError: if power_iterations is not a positive integer; from the first call, for a layer that has no kernel.
 
     Source: Miyato, Kataoka, Koyama and Yoshida, Spectral Normalization for Generative Adversarial Networks, 2018.
 
@@ -62,13 +62,14 @@ class SpectralNormalization(Wrapper):
     def call(self, inputs: Array, training: bool = False) -> Array:
         """Divides the kernel while training, and calls the layer."""
         if training and self.trainable:
-            kernel, u = _divided(self.kernel.read(), self.vector_u.value, self.power_iterations)
+            kernel, u = _divided(self.kernel._read(), self.vector_u.value, self.power_iterations)
             self.kernel.assign(kernel)
             self.vector_u.assign(u)
-        return self.layer(inputs)
+        outputs: Array = self.layer(inputs)
+        return outputs
 
 
-@functools.partial(jax.jit, static_argnames="iterations")
+@compiled("iterations")
 def _divided(kernel: Array, u: Array, iterations: int) -> tuple[Array, Array]:
     """Returns kernel / σ and the new u; a kernel of zeros stays as it is, and so does u."""
     matrix = kernel.reshape(-1, kernel.shape[-1])

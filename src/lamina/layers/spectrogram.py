@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,6 +12,7 @@ from lamina.core.variable import Array
 from lamina.layers.checks import channels_axis, not_negative, number, one_of, positive
 from lamina.ops.convolution import conv
 from lamina.ops.fourier import stft
+from lamina.ops.wrap import compiled
 
 _SMALLEST = 1e-7  # magnitudes are taken of at least this power, and logarithms of at least this magnitude
 _MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
@@ -27,7 +27,7 @@ class STFTSpectrogram(Layer):
     (batch, channels, parts, frequencies).
 
     Args:
-        mode: what is told of z: "log" of the magnitude, "magnitude" |z|, "psd", the power |z|², doubled but for the first and the
+        mode: the outputs: "log" of the magnitude, "magnitude" |z|, "psd", the power |z|², doubled but for the first and the
             last frequency, "real", "imag", "angle", or "stft": the real parts and then the imaginary ones, as more frequencies.
         frame_length: how many samples a part has.
         frame_step: how far one part starts after the other; by default half a part.
@@ -74,7 +74,7 @@ class STFTSpectrogram(Layer):
         self.window, self.periodic, self.scaling, self.expand_dims = window, bool(periodic), scaling, bool(expand_dims)
         self._initializers = {side: initializers.STFT(side, window, scaling, periodic) for side in ("real", "imag")}
         self.padding = one_of(("valid", "same"), padding, "padding", self)
-        self.channels_axis = channels_axis(data_format, self)
+        self._channels_axis = channels_axis(data_format, self)
         self.data_format = data_format or "channels_last"
         self.input_spec = InputSpec(ndim=3)
 
@@ -87,8 +87,8 @@ class STFTSpectrogram(Layer):
             self.imag_kernel = self.add_weight(shape, self._initializers["imag"])
 
     def call(self, inputs: Array) -> Array:
-        """Computes z, and what the mode tells of it."""
-        signals = jnp.moveaxis(inputs, self.channels_axis, 1)
+        """Computes z, and its outputs by the mode."""
+        signals = jnp.moveaxis(inputs, self._channels_axis, 1)
         if self.mode in ("real", "imag"):
             return self._arranged(self._transformed(signals, self.real_kernel if self.mode == "real" else self.imag_kernel))
         real, imaginary = (self._transformed(signals, kernel) for kernel in (self.real_kernel, self.imag_kernel))
@@ -112,7 +112,7 @@ class STFTSpectrogram(Layer):
 
 
 def _told(real: Array, imaginary: Array, mode: str) -> Array:
-    """Returns what a mode tells of complex numbers, whose last axis are the frequencies."""
+    """Returns the outputs of a mode for complex numbers, whose last axis are the frequencies."""
     if mode == "angle":
         return jnp.arctan2(imaginary, real)
     if mode == "stft":
@@ -144,7 +144,7 @@ class MelSpectrogram(Layer):
         num_mel_bins: how many pitches there are.
         min_freq: the lowest frequency, in Hz.
         max_freq: the highest; by default half the sampling rate.
-        power_to_db: whether the loudness is told in decibels.
+        power_to_db: whether the loudness is in decibels.
         top_db: what is more decibels than this below the loudest of all inputs of the call is raised to that; as in Keras,
             inputs of one batch share it.
         mag_exp: 2 for power, 1 for magnitude.
@@ -163,7 +163,7 @@ class MelSpectrogram(Layer):
     ((20, 32), 4)
     """
 
-    casts_inputs = False  # in half precision the transform is not known
+    _casts_inputs = False  # in half precision the transform is not known
 
     def __init__(
         self,
@@ -246,6 +246,6 @@ def _mel(hertz: Any) -> Any:
     return 1127 * np.log(1 + hertz / 700)
 
 
-@jax.jit
+@compiled()
 def _decibels(power: Array, least: float) -> Array:
     return 10 * jnp.log10(jnp.maximum(power, least))

@@ -19,7 +19,7 @@ class StackedRNNCells(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no cell.
+        TypeError: for what is not a cell.
         ValueError: without any.
 
     >>> cells = lamina.layers.StackedRNNCells([lamina.layers.LSTMCell(8), lamina.layers.GRUCell(4)])
@@ -51,9 +51,9 @@ class StackedRNNCells(Layer):
         """Returns the states of the cells before the first step."""
         return [initial_state(cell, batch_size) for cell in self.cells]
 
-    def draw_keep(self, batch_size: Any) -> list[Any]:
+    def _draw_keep(self, batch_size: Any) -> list[Any]:
         """Draws the dropout of all steps of a sequence, for each cell."""
-        return [cell.draw_keep(batch_size) if hasattr(cell, "draw_keep") else None for cell in self.cells]
+        return [cell._draw_keep(batch_size) if hasattr(cell, "_draw_keep") else None for cell in self.cells]
 
     def build(self, input_shape: Any) -> None:
         """Builds the cells, each for the outputs of the one before."""
@@ -71,7 +71,7 @@ class StackedRNNCells(Layer):
 
 
 def check_cell(cell: Any, layer: Layer) -> Any:
-    """Returns a cell; raises TypeError for what is none."""
+    """Returns a cell; raises TypeError for anything else."""
     if not isinstance(cell, Layer) or not hasattr(cell, "state_size"):
         raise TypeError(
             f"{type(layer).__name__} takes a cell: a layer with a state_size and call(inputs, states), which returns an output and "
@@ -82,7 +82,7 @@ def check_cell(cell: Any, layer: Layer) -> Any:
 
 def output_size(cell: Any) -> int:
     """Returns the size of a cell's output: its `output_size`, or that of its first state."""
-    size = getattr(cell, "output_size", None)
+    size: int | None = getattr(cell, "output_size", None)
     if size is None:
         size = cell.state_size[0] if isinstance(cell.state_size, (list, tuple)) else cell.state_size
     return size
@@ -104,7 +104,7 @@ def initial_state(cell: Any, batch_size: Any) -> Any:
 def build_cell(cell: Any, input_shape: Any) -> None:
     """Builds a cell for inputs of one step; one without a `build` of its own by its call, on states too."""
     sizes = cell.state_size if isinstance(cell.state_size, (list, tuple)) else [cell.state_size]
-    cell.build(input_shape, *([] if cell._has_build else [_state_shapes(sizes, input_shape[0])]))
+    cell.build(input_shape, *([] if type(cell)._has_build else [_state_shapes(sizes, input_shape[0])]))
 
 
 def _state_shapes(size: Any, batch_size: Any) -> Any:
@@ -113,7 +113,7 @@ def _state_shapes(size: Any, batch_size: Any) -> Any:
 
 def options_of(cell: Any, training: bool, keep: Any) -> dict[str, Any]:
     """Returns what a cell takes besides inputs and states: whether it trains, and what was drawn for its dropout."""
-    options: dict[str, Any] = {"training": training} if cell._signature.training else {}
+    options: dict[str, Any] = {"training": training} if type(cell)._signature.training else {}
     return options if keep is None else {**options, "keep": keep}
 
 

@@ -2,8 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +12,7 @@ from lamina.core.layer import Layer
 from lamina.core.variable import Array
 from lamina.layers.checks import one_of, positive
 from lamina.layers.host_inputs import host_array, host_batches
-from lamina.layers.lookup import StringLookup
+from lamina.layers.lookup import StringLookup, refuse_file
 
 _PUNCTUATION = re.compile(r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']""")
 _STANDARDS: dict[str, Callable[[str], str]] = {
@@ -46,7 +46,7 @@ class TextVectorization(Layer):
 
     Raises:
         ValueError: for arguments that do not go together.
-        TypeError: when called, for what are no strings, and inside compiled code.
+        TypeError: when called, for what are not strings, and inside compiled code.
 
     >>> layer = lamina.layers.TextVectorization()
     >>> layer.adapt(["The cat sat.", "The dog ran!"])
@@ -55,7 +55,7 @@ class TextVectorization(Layer):
      [1 5 0]]
     """
 
-    casts_inputs = False
+    _casts_inputs = False
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class TextVectorization(Layer):
         Raises:
             ValueError: if there are none.
         """
-        self.lookup.adapt_to(document for batch in host_batches(data, self) for document in self._documents(batch))
+        self.lookup._adapt_to(document for batch in host_batches(data, self) for document in self._documents(batch))
 
     def call(self, inputs: Any) -> Array:
         """Returns the numbers of the words of each text, or a vector for each."""
@@ -129,12 +129,12 @@ class TextVectorization(Layer):
             raise ValueError(f"The layer {self.path!r} has no vocabulary yet: call adapt(data), or set_vocabulary(words).")
         alone = isinstance(inputs, (str, bytes)) or np.ndim(inputs) == 0
         documents = self._documents(inputs)
-        numbers = {word: self.lookup.number(word) for word in set(itertools.chain.from_iterable(documents))}
+        numbers = {word: self.lookup._number(word) for word in set(itertools.chain.from_iterable(documents))}
         length = self.output_sequence_length or max(map(len, documents), default=0)
         table = np.full((len(documents), length), 0 if self.output_mode == "int" else -1, "int32")
         for row, words in zip(table, documents, strict=True):
             row[: len(words)] = [numbers[word] for word in words[:length]]
-        return self.lookup.encode(jnp.asarray(table[0] if alone else table))
+        return self.lookup._encode(jnp.asarray(table[0] if alone else table))
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
         """Returns the words, in the order of their numbers."""
@@ -152,3 +152,9 @@ class TextVectorization(Layer):
         """Returns the constructor's arguments, with the vocabulary that it has now."""
         found = {key: value for key, value in self.lookup.get_config().items() if key in ("vocabulary", "idf_weights")}
         return {**super().get_config(), **found}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Returns a new layer from what `get_config` returned. Raises ValueError if that names a file of words."""
+        refuse_file(config, cls)
+        return super().from_config(config, custom_objects)

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from lamina.core import control
-from lamina.core.errors import show_shape
 from lamina.core.input_spec import InputSpec
 from lamina.core.layer import Layer
 from lamina.core.masks import with_mask
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.layers.wrapper import Wrapper
 
@@ -25,7 +25,7 @@ class TimeDistributed(Wrapper):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no layer.
+        TypeError: for what is not a layer.
         ValueError: from the call, for inputs of less than three axes, or a mask that is not of shape (batch, time, ...).
 
     >>> layer = lamina.layers.TimeDistributed(lamina.layers.Dense(4))

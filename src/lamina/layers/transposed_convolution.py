@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import lamina.activations as activations
 from lamina.core.variable import Array
 from lamina.layers.checks import positive
+from lamina.layers.weight_settings import WeightSettings, add_weight
 from lamina.layers.window import WindowLayer
 from lamina.ops.convolution import conv_transpose
 
@@ -11,7 +13,7 @@ from lamina.ops.convolution import conv_transpose
 class _TransposedConvolution(WindowLayer):
     """The transposed convolution over any number of spatial axes."""
 
-    may_be_causal = False
+    _may_be_causal = False
 
     def __init__(
         self,
@@ -33,30 +35,19 @@ class _TransposedConvolution(WindowLayer):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            kernel_size,
-            strides,
-            padding,
-            data_format,
-            dilation_rate,
-            use_bias,
-            activation,
-            kernel_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            bias_constraint,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._keep_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        WeightSettings(kernel_initializer, kernel_regularizer, kernel_constraint).keep(self, "kernel")
+        WeightSettings(bias_initializer, bias_regularizer, bias_constraint).keep(self, "bias")
         self.filters = positive(filters, "filters", self)
         self.output_padding = None if output_padding is None else self._take_output_padding(output_padding)
 
     def _take_output_padding(self, given: Any) -> tuple[int, ...]:
-        values = tuple(given) if isinstance(given, (tuple, list)) else (given,) * self.axes
+        values = tuple(given) if isinstance(given, (tuple, list)) else (given,) * self._axes
         integers = all(isinstance(value, int) and value >= 0 for value in values)
-        if not integers or len(values) != self.axes or any(a >= b for a, b in zip(values, self.strides, strict=True)):
+        if not integers or len(values) != self._axes or any(a >= b for a, b in zip(values, self.strides, strict=True)):
             raise ValueError(
                 f"output_padding of {type(self).__name__} must be, for each spatial axis, at least 0 and less than its stride "
                 f"{self.strides}, not {given!r}."
@@ -65,14 +56,15 @@ class _TransposedConvolution(WindowLayer):
 
     def build(self, input_shape: Any) -> None:
         """Creates the kernel and the bias."""
-        self.kernel = self.add_kernel((*self.kernel_size, self.filters, self.take_channels(input_shape)))
+        channels = self._take_channels(input_shape)
+        self.kernel = add_weight(self, "kernel", (*self.kernel_size, self.filters, channels))
         if self.use_bias:
-            self.bias = self.add_bias((self.filters,))
+            self.bias = add_weight(self, "bias", (self.filters,))
 
     def call(self, inputs: Array) -> Array:
         """Computes activation(transposed convolution(inputs, kernel) + bias)."""
         window = (self.strides, self.padding, self.output_padding, self.data_format, self.dilation_rate)
-        return self.finish(conv_transpose(inputs, self.kernel.value, *window))
+        return self._finish(conv_transpose(inputs, self.kernel.value, *window))
 
 
 class Conv1DTranspose(_TransposedConvolution):
@@ -103,7 +95,7 @@ class Conv1DTranspose(_TransposedConvolution):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        ValueError: for sizes that are no positive integers, an unknown padding or data format, or an output padding that is
+        ValueError: for sizes that are not positive integers, an unknown padding or data format, or an output padding that is
             not less than the stride.
 
     Zeiler et al., Deconvolutional Networks, 2010.
@@ -112,7 +104,7 @@ class Conv1DTranspose(_TransposedConvolution):
     (2, 11, 4)
     """
 
-    axes = 1
+    _axes = 1
 
 
 class Conv2DTranspose(_TransposedConvolution):
@@ -125,7 +117,7 @@ class Conv2DTranspose(_TransposedConvolution):
     (1, 10, 10, 4)
     """
 
-    axes = 2
+    _axes = 2
 
 
 class Conv3DTranspose(_TransposedConvolution):
@@ -138,4 +130,4 @@ class Conv3DTranspose(_TransposedConvolution):
     (1, 4, 6, 6, 4)
     """
 
-    axes = 3
+    _axes = 3

@@ -13,7 +13,7 @@ class Wrapper(Layer):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no layer.
+        TypeError: for what is not a layer.
 
     >>> class Twice(lamina.layers.Wrapper):
     ...     def call(self, inputs):

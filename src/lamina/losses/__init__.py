@@ -1,10 +1,11 @@
 """Losses: how far predictions are from targets."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.config import resolve
 from lamina.core.config import serialize as serialize
+from lamina.core.registry import also_known, tables
 from lamina.losses.by_shape import CrossentropyByShape as CrossentropyByShape
 from lamina.losses.classification import (
     BinaryCrossentropy,
@@ -43,7 +44,7 @@ from lamina.losses.segmentation import Dice, Tversky, dice, tversky
 from lamina.losses.sequence import CTC, ctc
 from lamina.losses.similarity import Circle, circle
 
-_NAMES: dict[str, Callable[..., Loss]] = {
+_ALIASES: dict[str, type[Loss]] = {
     "bce": BinaryCrossentropy,
     "binary_crossentropy": BinaryCrossentropy,
     "binary_focal_crossentropy": BinaryFocalCrossentropy,
@@ -75,7 +76,8 @@ _NAMES: dict[str, Callable[..., Loss]] = {
     "squared_hinge": SquaredHinge,
     "tversky": Tversky,
 }
-_NAMES |= {name.upper(): _NAMES[name] for name in ("bce", "kld", "mae", "mape", "mse", "msle")}
+_ALIASES |= {name.upper(): _ALIASES[name] for name in ("bce", "kld", "mae", "mape", "mse", "msle")}
+tables["losses"].add_aliases(_ALIASES)
 
 
 def get(identifier: Any) -> Loss | None:
@@ -84,17 +86,26 @@ def get(identifier: Any) -> Loss | None:
     "crossentropy" (or "ce") is the one that the shapes of targets and predictions ask for.
 
     Raises:
-        ValueError: for an unknown name, with the nearest known one.
-        TypeError: for what is none of these.
+        ValueError: for a name that nothing has, with the nearest known one, or that several have.
+        TypeError: for anything else.
 
     >>> lamina.losses.get("huber")
     <Huber>
     """
-    found = resolve(identifier, Loss, _NAMES, "loss")
+    found = resolve(identifier, Loss, "loss")
     return found if found is None or isinstance(found, Loss) else FunctionLoss(found)
 
 
-deserialize = get
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss | None:
+    """Returns what `serialize` was given, made anew; whatever `get` takes serves too.
+
+    Args:
+        name: what `serialize` returned.
+        custom_objects: classes and functions of one's own, by the names that the config has for them.
+    """
+    with also_known(custom_objects):
+        return get(name)
+
 
 __all__ = [
     "CTC",

@@ -32,7 +32,7 @@ class CrossentropyByShape(PlainLoss):
     0.6931472
     """
 
-    integer_targets = True
+    _integer_targets = True
 
     def call(self, y_true: Any, y_pred: Any) -> Array:
         return _CROSSENTROPIES[kind_of_targets(y_true, y_pred)](y_true, y_pred)

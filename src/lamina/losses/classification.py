@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import lamina.ops as ops
-from lamina.core.errors import show_shape, warn
+from lamina.core.errors import warn
 from lamina.core.masks import with_mask
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.losses.formula import EPSILON, formula
 from lamina.losses.loss import Loss
@@ -21,7 +22,7 @@ from lamina.losses.loss import Loss
 # --- two classes -----------------------------------------------------------------------------------------------------
 
 
-def _smooth(y_true: Any, label_smoothing: Any, classes: int) -> Array:
+def _smooth(y_true: Array, label_smoothing: Array | float, classes: int) -> Array:
     """Returns y_true · (1 − s) + s / classes."""
     return y_true * (1 - label_smoothing) + label_smoothing / classes
 
@@ -329,7 +330,7 @@ class CategoricalFocalCrossentropy(Loss):
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Array:
-    """Returns −log p[y_true], for class numbers; 0 for a target that is no class.
+    """Returns −log p[y_true], for class numbers; 0 for a target that is not a class.
 
     Args:
         y_true: class numbers; an axis of size 1 in place of the classes is dropped.
@@ -370,7 +371,7 @@ class SparseCategoricalCrossentropy(Loss):
     0.6931472
     """
 
-    integer_targets = True
+    _integer_targets = True
 
     def __init__(
         self,
@@ -384,8 +385,8 @@ class SparseCategoricalCrossentropy(Loss):
         super().__init__(name, reduction, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
 
-    def check(self, y_true: Any, shape: Sequence[int]) -> None:
-        """Raises ValueError for a label that is no class."""
+    def _check(self, y_true: Any, shape: Sequence[int]) -> None:
+        """Raises ValueError for a label that is not a class."""
         _check_labels(y_true, shape, shape[self.axis], self.ignore_class)
 
     def call(self, y_true: Any, y_pred: Any) -> Array:
@@ -417,8 +418,9 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: Any) -> A
     """
     chosen = jax.nn.one_hot(_labels(y_true, y_pred, -1).astype("int32"), y_pred.shape[-1], dtype=y_pred.dtype)
     p = jnp.sum(chosen * y_pred, axis=-1)
-    power = jnp.where(p > 0, jnp.where(p > 0, p, 1) ** q, 0)  # whose slope at 0 is infinite
-    return (1 - power) / q
+    power: Array = jnp.where(p > 0, jnp.where(p > 0, p, 1) ** q, 0)  # whose slope at 0 is infinite
+    losses: Array = (1 - power) / q
+    return losses
 
 
 class CategoricalGeneralizedCrossEntropy(Loss):
@@ -439,7 +441,7 @@ class CategoricalGeneralizedCrossEntropy(Loss):
     1.0
     """
 
-    integer_targets = True
+    _integer_targets = True
 
     def __init__(
         self,
@@ -453,8 +455,8 @@ class CategoricalGeneralizedCrossEntropy(Loss):
             raise ValueError(f"q must lie between 0 and 1, not {q!r}.")
         self.q = q
 
-    def check(self, y_true: Any, shape: Sequence[int]) -> None:
-        """Raises ValueError for a label that is no class."""
+    def _check(self, y_true: Any, shape: Sequence[int]) -> None:
+        """Raises ValueError for a label that is not a class."""
         _check_labels(y_true, shape, shape[-1])
 
     def call(self, y_true: Any, y_pred: Any) -> Array:

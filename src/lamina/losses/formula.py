@@ -6,15 +6,16 @@ from typing import Any, ParamSpec
 
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape, suggest
 from lamina.core.graph import op
+from lamina.core.registry import open_table
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.ops.wrap import compiled
 
 EPSILON = 1e-7  # Keras's: what keeps a logarithm or a quotient finite
 
 P = ParamSpec("P")
-_formulas: dict[str, Callable[..., Array]] = {}
+_table = open_table("formulas")
 
 
 def formula(*static: str, labels: bool = False) -> Callable[[Callable[P, Array]], Callable[P, Array]]:
@@ -40,34 +41,33 @@ def formula(*static: str, labels: bool = False) -> Callable[[Callable[P, Array]]
                 y_true, y_pred = same_shape(jnp.asarray(y_true, y_pred.dtype), y_pred, function.__name__)
             return fast(y_true, y_pred, *args, **kwargs)
 
-        public: Any = op(call)
-        public.registered_name = function.__name__
-        _formulas[function.__name__] = public
+        public: Callable[P, Array] = op(call)  # type: ignore[arg-type]
+        _table.add_own(public, function.__name__)
         return public
 
     return decorate
 
 
-def get(identifier: Any) -> Callable[..., Any]:
-    """Returns the function that an argument means: itself, or a public function of this package by its name.
+def get(identifier: Any) -> Callable[..., Array]:
+    """Returns the function that an argument means: itself, or by name a public function of this package, or a registered one.
 
     Raises:
-        ValueError: for an unknown name.
-        TypeError: for what is no function.
+        ValueError: for a name that nothing has, with the nearest known one, or that several have.
+        TypeError: for what is not a function.
     """
     if isinstance(identifier, str):
-        if identifier not in _formulas:
-            raise ValueError(f"Unknown function {identifier!r}. {suggest(identifier, _formulas)}")
-        return _formulas[identifier]
+        named = _table.find(identifier, "function")
+        identifier = named() if isinstance(named, type) else named
     if not callable(identifier):
         raise TypeError(f"A function of targets and predictions is needed, or the name of one, not {identifier!r}.")
-    return identifier
+    function: Callable[..., Array] = identifier
+    return function
 
 
 def at_least_float32(array: Any) -> Array:
     """Returns an array of floats, of no less precision than float32."""
-    array = jnp.asarray(array)
-    return array.astype(jnp.promote_types(array.dtype, "float32"))
+    given = jnp.asarray(array)
+    return given.astype(jnp.promote_types(given.dtype, "float32"))
 
 
 def same_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

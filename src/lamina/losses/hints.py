@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import describe
+from lamina.core.text import describe
 
 _ONE_HOT = ("CategoricalCrossentropy", "CategoricalFocalCrossentropy", "KLDivergence")
 

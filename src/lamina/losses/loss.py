@@ -8,11 +8,12 @@ import jax.numpy as jnp
 
 import lamina.losses.formula as formula
 from lamina.core.config import Configurable
-from lamina.core.errors import describe_call, forgotten_init
-from lamina.core.leaving import explain, leave
+from lamina.core.errors import add_context, filter_traceback, forgotten_init
 from lamina.core.masks import mask_of
-from lamina.core.naming import snake_case
+from lamina.core.placement import own_memory
 from lamina.core.sample_weights import counting, per_value
+from lamina.core.text import describe_call
+from lamina.core.tree import snake_case
 from lamina.core.variable import Array
 from lamina.losses.hints import hint_for
 from lamina.ops.numpy import divide_no_nan
@@ -38,8 +39,8 @@ class Loss(Configurable, family="losses"):
         ValueError: for an unknown reduction.
     """
 
-    checked_types = (bool, int, float)
-    integer_targets: ClassVar[bool] = False
+    _checked_types = (bool, int, float)
+    _integer_targets: ClassVar[bool] = False
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:
         if reduction not in _REDUCTIONS:
@@ -52,7 +53,7 @@ class Loss(Configurable, family="losses"):
         """Returns one value a sample (and position); what a mask on them leaves out does not count."""
         raise NotImplementedError(f"{type(self).__name__} has no call(self, y_true, y_pred). Define it.")
 
-    def check(self, y_true: Any, shape: Sequence[int]) -> None:
+    def _check(self, y_true: Any, shape: Sequence[int]) -> None:
         """Raises ValueError for targets that cannot be compared with predictions of a shape, whatever those are."""
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Array:
@@ -61,22 +62,22 @@ class Loss(Configurable, family="losses"):
         Positions that the mask of `y_pred` leaves out do not count.
         """
         try:
-            pairs = zip(_arrays(y_true), _arrays(y_pred), strict=True)
-            return sum(self._one(true, pred, sample_weight) for true, pred in pairs)  # type: ignore[return-value]
+            pairs = zip(own_memory(_arrays(y_true)), own_memory(_arrays(y_pred)), strict=True)
+            return sum(self._one(true, pred, own_memory(sample_weight)) for true, pred in pairs)  # type: ignore[return-value]
         except Exception as error:
             if "reduction" not in vars(self):
                 raise forgotten_init(type(self)) from None
             given = describe_call((), {"targets": y_true, "predictions": y_pred})
-            explain(error, f"the loss {self.name!r} ({type(self).__name__})", given, precisely=True)
+            add_context(error, f"the loss {self.name!r} ({type(self).__name__})", given, kind="part")
             if hint := hint_for(self, y_true, y_pred):
                 error.add_note(hint)
-            leave(error)
+            filter_traceback(error)
             raise
 
     def _one(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Array:
         mask = mask_of(y_pred)
         y_pred = formula.at_least_float32(y_pred) if self.dtype is None else jnp.asarray(y_pred, self.dtype)
-        y_true = jnp.asarray(y_true) if self.integer_targets else jnp.asarray(y_true, y_pred.dtype)
+        y_true = jnp.asarray(y_true) if self._integer_targets else jnp.asarray(y_true, y_pred.dtype)
         values = self.call(y_true, y_pred)
         masks = mask, mask_of(values)
         return _reduced(jnp.asarray(values, self.dtype), sample_weight, masks, self.reduction)
@@ -98,7 +99,7 @@ class FunctionLoss(Loss):
         reduction: see `Loss`.
     """
 
-    integer_targets = True
+    _integer_targets = True
 
     def __init__(self, function: Any, name: str | None = None, reduction: str | None = "sum_over_batch_size") -> None:
         self.function = formula.get(function)

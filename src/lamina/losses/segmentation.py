@@ -84,7 +84,8 @@ def tversky(y_true: Any, y_pred: Any, alpha: Any = 0.5, beta: Any = 0.5, axis: A
     0.500
     """
     both, missed, wrong = (jnp.sum(part, axis) for part in (y_true * y_pred, y_true * (1 - y_pred), (1 - y_true) * y_pred))
-    return 1 - both / (both + alpha * missed + beta * wrong + EPSILON)
+    share: Array = both / (both + alpha * missed + beta * wrong + EPSILON)
+    return 1 - share
 
 
 class Tversky(Loss):

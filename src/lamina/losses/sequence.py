@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 import lamina.ops as ops
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.losses.formula import formula
 from lamina.losses.loss import PlainLoss
@@ -52,5 +52,5 @@ class CTC(PlainLoss):
     0.2877
     """
 
-    integer_targets = True
+    _integer_targets = True
     call = staticmethod(ctc)

@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.masks import with_mask
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.losses.formula import formula
 from lamina.losses.loss import Loss
@@ -39,7 +39,7 @@ def circle(
         margin: m. Default 0.4.
 
     Raises:
-        ValueError: for embeddings that are no matrix.
+        ValueError: for embeddings that are not a matrix.
 
     >>> a, b = [1.0, 0.0], [0.0, 1.0]
     >>> print(lamina.losses.circle([0, 0, 1], [a, a, b], gamma=1.0).round(3))
@@ -83,7 +83,7 @@ class Circle(Loss):
     0.546
     """
 
-    integer_targets = True
+    _integer_targets = True
 
     def __init__(
         self,
@@ -99,4 +99,5 @@ class Circle(Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Array:
         values = circle(y_true, y_pred, remove_diagonal=self.remove_diagonal, gamma=self.gamma, margin=self.margin)
-        return with_mask(values, values > 0)
+        masked: Array = with_mask(values, values > 0)
+        return masked

@@ -1,13 +1,13 @@
 """Metrics: values accumulated over batches."""
 
-import functools
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.config import resolve
 from lamina.core.config import serialize as serialize
 from lamina.core.metric import Mean, Metric
-from lamina.core.naming import snake_case
+from lamina.core.registry import also_known, tables
+from lamina.core.tree import snake_case
 from lamina.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -76,7 +76,7 @@ from lamina.metrics.mean_of import MeanMetricWrapper, MeanOf
 from lamina.metrics.regression import R2Score, RootMeanSquaredError
 from lamina.metrics.sums import Sum
 
-_CLASSES: tuple[Callable[..., Metric], ...] = (
+_CLASSES: tuple[type[Metric], ...] = (
     Accuracy,
     AUC,
     BinaryAccuracy,
@@ -122,7 +122,7 @@ _CLASSES: tuple[Callable[..., Metric], ...] = (
     TrueNegatives,
     TruePositives,
 )
-_ALIASES: dict[str, Callable[..., Metric]] = {
+_ALIASES: dict[str, type[Metric]] = {
     "acc": AccuracyByShape,
     "accuracy": AccuracyByShape,
     "bce": BinaryCrossentropy,
@@ -131,11 +131,8 @@ _ALIASES: dict[str, Callable[..., Metric]] = {
     "mse": MeanSquaredError,
     "msle": MeanSquaredLogarithmicError,
 }
-_BY_NAME = {
-    **{name: cls for cls in _CLASSES for name in (cls.__name__, snake_case(cls.__name__))},
-    **{spelt: cls for name, cls in _ALIASES.items() for spelt in (name, name.upper())},
-}
-_NAMES: dict[str, Any] = {name: functools.partial(cls, name=name) for name, cls in _BY_NAME.items()}
+tables["metrics"].add_aliases({snake_case(cls.__name__): cls for cls in _CLASSES})
+tables["metrics"].add_aliases({spelt: cls for name, cls in _ALIASES.items() for spelt in (name, name.upper())})
 
 
 def get(identifier: Any) -> Metric | None:
@@ -145,17 +142,26 @@ def get(identifier: Any) -> Metric | None:
     ask for; the class `Accuracy` compares class numbers.
 
     Raises:
-        ValueError: for an unknown name, with the nearest known one.
-        TypeError: for what is none of these.
+        ValueError: for a name that nothing has, with the nearest known one, or that several have.
+        TypeError: for anything else.
 
     >>> lamina.metrics.get("mse")
     <MeanSquaredError mse>
     """
-    found = resolve(identifier, Metric, _NAMES, "metric")
+    found = resolve(identifier, Metric, "metric")
     return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Metric | None:
+    """Returns what `serialize` was given, made anew; whatever `get` takes serves too.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of one's own, by the names that the config has for them.
+    """
+    with also_known(custom_objects):
+        return get(config)
+
 
 __all__ = [
     "AUC",

@@ -16,7 +16,8 @@ from lamina.metrics.mean_of import MeanOf
 @formula()
 def equal(y_true: Any, y_pred: Any) -> Array:
     """Returns 1 where predictions equal targets, else 0."""
-    return (y_true == y_pred).astype("float32")
+    right: Array = (y_true == y_pred).astype("float32")
+    return right
 
 
 class Accuracy(MeanOf):
@@ -48,7 +49,8 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: Any = 0.5) -> Array:
     >>> print(lamina.metrics.binary_accuracy([[1.0], [0.0]], [[0.9], [0.8]])[:, 0])
     [1. 0.]
     """
-    return (y_true == (y_pred > threshold)).astype("float32")
+    right: Array = (y_true == (y_pred > threshold)).astype("float32")
+    return right
 
 
 class BinaryAccuracy(MeanOf):
@@ -171,7 +173,7 @@ class TopKCategoricalAccuracy(MeanOf):
         dtype: the dtype of its variables; by default float32.
 
     Raises:
-        ValueError: for a k that is no positive integer.
+        ValueError: for a k that is not a positive integer.
 
     >>> print(lamina.metrics.TopKCategoricalAccuracy(k=2)([[0, 0, 1]], [[0.5, 0.2, 0.3]]))
     1.0
@@ -214,7 +216,7 @@ class SparseTopKCategoricalAccuracy(MeanOf):
         from_sorted_ids: whether predictions are class numbers, the likeliest first.
 
     Raises:
-        ValueError: for a k that is no positive integer.
+        ValueError: for a k that is not a positive integer.
 
     >>> print(lamina.metrics.SparseTopKCategoricalAccuracy(k=2)([2], [[0.5, 0.2, 0.3]]))
     1.0

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.losses.classification import share
 from lamina.losses.formula import EPSILON
@@ -80,18 +80,18 @@ class AUC(AtThresholds):
         self.label_weights = None if label_weights is None else np.asarray(label_weights, "float32")
         self.from_logits = from_logits
 
-    def probabilities(self, y_pred: Array) -> Array:
+    def _probabilities(self, y_pred: Array) -> Array:
         return jnp.clip(jax.nn.sigmoid(y_pred) if self.from_logits else y_pred, 0, 1)
 
-    def columns(self, y_true: Array, y_pred: Array, weights: Array) -> tuple[Array, Array, Array]:
+    def _columns(self, y_true: Array, y_pred: Array, weights: Array) -> tuple[Array, Array, Array]:
         if not self.multi_label:
             weights = weights if self.label_weights is None else weights * self.label_weights
-            return super().columns(y_true, y_pred, weights)
+            return super()._columns(y_true, y_pred, weights)
         if y_pred.ndim != 2:
             raise ValueError(f"multi_label=True takes predictions of shape (batch, labels), not {show_shape(y_pred.shape)}.")
         return y_true, y_pred, weights
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         areas = self._interpolated(sums) if (self.curve, self.summation_method) == ("PR", "interpolation") else self._summed(sums)
         if self.label_weights is None or not self.multi_label:
             return jnp.mean(areas)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.losses.classification import share
 from lamina.losses.formula import same_shape
@@ -73,19 +73,19 @@ class AtThresholds(FromSums):
         self.thresholds = list(thresholds)
         self.class_id, self.top_k = class_id, top_k if top_k is None else positive(top_k, "top_k")
         if labels is not None:
-            self.build((4, len(self.thresholds), labels))
+            self._make_sums((4, len(self.thresholds), labels))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Takes a batch in; positions that the mask of `y_pred` leaves out do not count."""
         y_true, y_pred, weights = weigh(y_true, y_pred, sample_weight)
         y_true, y_pred = same_shape(y_true, y_pred, type(self).__name__)
-        self.add(count(*self.columns(y_true, self.probabilities(y_pred), weights.reshape(y_pred.shape)), self.thresholds))
+        self._add_sums(count(*self._columns(y_true, self._probabilities(y_pred), weights.reshape(y_pred.shape)), self.thresholds))
 
-    def probabilities(self, y_pred: Array) -> Array:
+    def _probabilities(self, y_pred: Array) -> Array:
         """Returns what is compared with the thresholds."""
         return y_pred
 
-    def columns(self, y_true: Array, y_pred: Array, weights: Array) -> tuple[Array, Array, Array]:
+    def _columns(self, y_true: Array, y_pred: Array, weights: Array) -> tuple[Array, Array, Array]:
         """Returns targets, predictions and weights in shape (samples, labels): what counts of them."""
         if self.top_k is not None:
             chosen = jax.lax.top_k(y_pred, self.top_k)[1]
@@ -125,13 +125,13 @@ class _Count(AtThresholds):
         ValueError: for a threshold out of range.
     """
 
-    row = 0
+    _row = 0
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(_checked(thresholds), name, dtype)
 
-    def from_sums(self, sums: Array) -> Array:
-        return _one_or_all(sums[self.row, :, 0])
+    def _from_sums(self, sums: Array) -> Array:
+        return _one_or_all(sums[self._row, :, 0])
 
 
 class TruePositives(_Count):
@@ -165,7 +165,7 @@ class FalsePositives(_Count):
     1.0
     """
 
-    row = 1
+    _row = 1
 
 
 class TrueNegatives(_Count):
@@ -183,7 +183,7 @@ class TrueNegatives(_Count):
     2.0
     """
 
-    row = 2
+    _row = 2
 
 
 class FalseNegatives(_Count):
@@ -201,7 +201,7 @@ class FalseNegatives(_Count):
     1.0
     """
 
-    row = 3
+    _row = 3
 
 
 # --- shares ----------------------------------------------------------------------------------------------------------
@@ -247,13 +247,13 @@ class Precision(_Share):
         dtype: the dtype of its variables; by default float32.
 
     Raises:
-        ValueError: for a threshold out of range, or a top_k that is no positive integer.
+        ValueError: for a threshold out of range, or a top_k that is not a positive integer.
 
     >>> print(lamina.metrics.Precision()([0, 1, 1, 1], [0.9, 0.1, 0.8, 0.2]))
     0.5
     """
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         return _one_or_all(precision_of(sums)[:, 0])
 
 
@@ -268,13 +268,13 @@ class Recall(_Share):
         dtype: the dtype of its variables; by default float32.
 
     Raises:
-        ValueError: for a threshold out of range, or a top_k that is no positive integer.
+        ValueError: for a threshold out of range, or a top_k that is not a positive integer.
 
     >>> print(lamina.metrics.Recall()([0, 1, 1, 1, 1], [0.9, 0.1, 0.8, 0.2, 0.3]))
     0.25
     """
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         return _one_or_all(recall_of(sums)[:, 0])
 
 
@@ -289,7 +289,7 @@ class _BestAt(AtThresholds):
         super().__init__([0.5] if count == 1 else np.linspace(0, 1, count).tolist(), name, dtype, class_id)
         self.value = share(value, what)
 
-    def probabilities(self, y_pred: Array) -> Array:
+    def _probabilities(self, y_pred: Array) -> Array:
         return jnp.clip(y_pred, 0, 1)
 
     def _best(self, wanted: Array, bound: Array) -> Array:
@@ -324,7 +324,7 @@ class SensitivityAtSpecificity(_BestAt):
     ) -> None:
         super().__init__(specificity, "specificity", num_thresholds, class_id, name, dtype)
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         return self._best(recall_of(sums), specificity_of(sums))
 
 
@@ -356,7 +356,7 @@ class SpecificityAtSensitivity(_BestAt):
     ) -> None:
         super().__init__(sensitivity, "sensitivity", num_thresholds, class_id, name, dtype)
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         return self._best(specificity_of(sums), recall_of(sums))
 
 
@@ -387,7 +387,7 @@ class PrecisionAtRecall(_BestAt):
     ) -> None:
         super().__init__(recall, "recall", num_thresholds, class_id, name, dtype)
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         return self._best(precision_of(sums), recall_of(sums))
 
 
@@ -418,5 +418,5 @@ class RecallAtPrecision(_BestAt):
     ) -> None:
         super().__init__(precision, "precision", num_thresholds, class_id, name, dtype)
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         return self._best(recall_of(sums), precision_of(sums))

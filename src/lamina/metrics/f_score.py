@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.losses.formula import same_shape
 from lamina.metrics.from_sums import FromSums, weigh
@@ -67,9 +67,9 @@ class FBetaScore(FromSums):
         else:
             found = y_pred > self.threshold
         terms = weights * jnp.stack([found * y_true, found * (1 - y_true), ~found * y_true])
-        self.add(jnp.sum(terms, axis=tuple(range(1, terms.ndim - 1))))
+        self._add_sums(jnp.sum(terms, axis=tuple(range(1, terms.ndim - 1))))
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         true_positives, false_positives, false_negatives = jnp.sum(sums, axis=-1) if self.average == "micro" else sums
         right = (1 + self.beta**2) * true_positives
         score = divide_no_nan(right, right + self.beta**2 * false_negatives + false_positives)

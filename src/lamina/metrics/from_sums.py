@@ -5,52 +5,55 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.masks import mask_of
 from lamina.core.metric import Metric
 from lamina.core.sample_weights import weights_of
+from lamina.core.text import show_shape
 from lamina.core.variable import Array, Variable
 from lamina.losses.formula import at_least_float32
 
 
 class FromSums(Metric):
-    """A metric that is a function of sums, `from_sums(sums)`, and takes a batch in by `add`. One variable holds them all.
+    """A metric that is a function of sums, `_from_sums(sums)`, and takes a batch in by `_add_sums`. One variable holds them all.
 
     It is made with the first batch where the number of classes, say, is in its shape.
     """
 
-    sums: Variable | None = None
+    _sums: Variable | None = None
 
-    def build(self, shape: tuple[int, ...]) -> None:
+    def _make_sums(self, shape: tuple[int, ...]) -> None:
         """Makes the variable."""
-        self.sums = self.add_variable(shape, name="sums")
+        self._sums = self.add_variable(shape, name="sums")
 
-    def add(self, sums: Array) -> None:
+    def _make_late(self, shape: tuple[int, ...]) -> None:
+        self._make_sums(shape)
+
+    def _add_sums(self, sums: Array) -> None:
         """Adds the sums of a batch. Raises ValueError if they do not have the shape of those before."""
-        if self.sums is None:
-            self.build(sums.shape)
-        assert self.sums is not None
-        if sums.shape != self.sums.shape:
+        if self._sums is None:
+            self._make_sums(sums.shape)
+        assert self._sums is not None
+        if sums.shape != self._sums.shape:
             raise ValueError(
-                f"{self!r} has seen batches whose sums have shape {show_shape(self.sums.shape)}, and this one's have "
+                f"{self!r} has seen batches whose sums have shape {show_shape(self._sums.shape)}, and this one's have "
                 f"{show_shape(sums.shape)}: is the number of classes another one? reset_state() does not change it."
             )
-        self.sums.assign_add(sums.astype(self.dtype))
+        self._sums.assign_add(sums.astype(self.dtype))
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         """Returns the value of the metric."""
-        raise NotImplementedError(f"{type(self).__name__} has no from_sums(self, sums). Define it.")
+        raise NotImplementedError(f"{type(self).__name__} has no _from_sums(self, sums). Define it.")
 
     def result(self) -> Array:
         """Returns the value so far; 0 before any batch."""
-        return jnp.zeros(()) if self.sums is None else self.from_sums(self.sums.value)
+        return jnp.zeros(()) if self._sums is None else self._from_sums(self._sums.value)
 
     def merge_state(self, metrics: Iterable[Metric]) -> None:
         others = list(metrics)
-        made = next((other.sums for other in others if isinstance(other, FromSums) and other.sums is not None), None)
-        if self.sums is None and made is not None:
-            self.build(made.shape)
-        super().merge_state(other for other in others if not isinstance(other, FromSums) or other.sums is not None)
+        made = next((other._sums for other in others if isinstance(other, FromSums) and other._sums is not None), None)
+        if self._sums is None and made is not None:
+            self._make_sums(made.shape)
+        super().merge_state(other for other in others if not isinstance(other, FromSums) or other._sums is not None)
 
 
 def weigh(y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Array, Array, Array]:

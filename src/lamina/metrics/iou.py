@@ -20,7 +20,7 @@ from lamina.ops.numpy import divide_no_nan
 class IoU(FromSums):
     """The mean over some classes of TP / (TP + FP + FN), the Jaccard index, of those that occur.
 
-    Positions whose target or prediction is no class do not count.
+    Positions whose target or prediction is not a class do not count.
 
     Source: Jaccard, The Distribution of the Flora in the Alpine Zone, 1912.
 
@@ -61,7 +61,7 @@ class IoU(FromSums):
         self.target_class_ids = list(target_class_ids)
         self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
-        self.build((num_classes, num_classes))
+        self._make_sums((num_classes, num_classes))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Takes a batch in; positions that the mask of `y_pred` leaves out do not count."""
@@ -84,9 +84,9 @@ class IoU(FromSums):
         weights = jnp.where(jnp.all(jnp.stack(counts), axis=0), weights, 0)
         cells = jnp.where(weights != 0, y_true * self.num_classes + y_pred, 0)
         matrix = jax.ops.segment_sum(weights, cells, self.num_classes**2)
-        self.add(matrix.reshape(self.num_classes, self.num_classes))
+        self._add_sums(matrix.reshape(self.num_classes, self.num_classes))
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         common = jnp.diagonal(sums)
         union = jnp.sum(sums, axis=0) + jnp.sum(sums, axis=1) - common
         common, union = (each[jnp.array(self.target_class_ids)].astype("float32") for each in (common, union))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import lamina.losses.formula as formula
 from lamina.core.masks import mask_of
 from lamina.core.metric import Mean
-from lamina.core.naming import snake_case
+from lamina.core.tree import snake_case
 from lamina.core.variable import Array
 from lamina.losses.loss import Loss
 
@@ -44,7 +44,7 @@ class MeanMetricWrapper(MeanOf):
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: for what is no function.
+        TypeError: for what is not a function.
 
     >>> error = lamina.metrics.MeanMetricWrapper("huber", delta=2.0)
     >>> print(error([[0.0], [0.0]], [[1.0], [3.0]]))
@@ -60,7 +60,8 @@ class MeanMetricWrapper(MeanOf):
         """Returns what the function returns."""
         if not isinstance(self.function, Loss):
             return self.function(*formula.same_rank(y_true, y_pred), **self.options)
-        return self.function.call(y_true if self.function.integer_targets else y_true.astype(y_pred.dtype), y_pred)
+        losses: Array = self.function.call(y_true if self.function._integer_targets else y_true.astype(y_pred.dtype), y_pred)
+        return losses
 
 
 def _name_of(function: Any) -> str:

@@ -1,10 +1,10 @@
-"""Metrics for numbers that are no mean of a loss."""
+"""Metrics for numbers that are not the mean of a loss."""
 
 from typing import Any
 
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.losses.formula import formula, same_shape
 from lamina.metrics.from_sums import FromSums, weigh
@@ -78,9 +78,9 @@ class R2Score(FromSums):
             raise ValueError(f"R2Score takes predictions of shape (batch, outputs), not {show_shape(y_pred.shape)}.")
         samples = jnp.broadcast_to(jnp.any(weights != 0, axis=-1, keepdims=True), weights.shape)
         terms = jnp.stack([weights, weights * y_true, weights * y_true**2, weights * (y_true - y_pred) ** 2, samples])
-        self.add(jnp.sum(terms, axis=tuple(range(1, terms.ndim - 1))))
+        self._add_sums(jnp.sum(terms, axis=tuple(range(1, terms.ndim - 1))))
 
-    def from_sums(self, sums: Array) -> Array:
+    def _from_sums(self, sums: Array) -> Array:
         weight, linear, square, residual, samples = sums
         variance = square - divide_no_nan(linear**2, weight)
         score = jnp.where(variance == 0, (residual == 0) & (weight > 0), 1 - divide_no_nan(residual, variance))

@@ -1,11 +1,13 @@
 """Architecture: what a model is made of, whichever way it was written, and how that is written down."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from lamina.core.config import deserialize, serialize
 from lamina.core.layer import Layer
 from lamina.core.plain import refuse_code
+from lamina.core.registry import also_known
 from lamina.models.graph_config import is_graph_config
 
 
@@ -18,16 +20,17 @@ class Architecture(Layer):
         kwargs: what `lamina.Layer` takes.
     """
 
-    functional: ClassVar[type[Any] | None] = None  # the class behind models with a graph
+    _functional: ClassVar[type[Any] | None] = None  # the class behind models with a graph
 
     def __init__(self, *graph: Any, **kwargs: Any) -> None:
         graph = (*graph, *(kwargs.pop(name) for name in ("inputs", "outputs")[len(graph) :] if name in kwargs))
         if not graph:
             super().__init__(**kwargs)
             return
-        if len(graph) != 2 or self.functional is None:
+        if len(graph) != 2 or self._functional is None:
             raise TypeError(f"{type(self).__name__} takes inputs and outputs, or neither of them.")
-        self.__class__ = self.functional._form_of(type(self))
+        self.__class__ = self._functional._form_of(type(self))
+        vars(self)["_lamina"] = self._record.in_place_of(self._lamina)
         super().__init__(**kwargs)
         self._take_graph(*graph)
 
@@ -36,10 +39,16 @@ class Architecture(Layer):
         raise NotImplementedError
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Returns a new model, with new weights, from what `get_config` returned."""
-        form = cls.functional._form_of(cls) if cls.functional is not None and is_graph_config(config) else cls
-        return form.from_config(config) if form is not cls else super().from_config(config)
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Returns a new model, with new weights, from what `get_config` returned.
+
+        Args:
+            config: that.
+            custom_objects: classes and functions of one's own, by the names that the config has for them.
+        """
+        form = cls._functional._form_of(cls) if cls._functional is not None and is_graph_config(config) else cls
+        with also_known(custom_objects):
+            return form.from_config(config) if form is not cls else super().from_config(config)
 
     def to_json(self, **kwargs: Any) -> str:
         """Returns the class and the config as text: what `lamina.models.model_from_json` takes.
@@ -55,8 +64,12 @@ class Architecture(Layer):
         return json.dumps(described, **kwargs)
 
 
-def model_from_json(text: str) -> Any:
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Returns a new model, with new weights, from what `model.to_json()` returned.
+
+    Args:
+        json_string: that.
+        custom_objects: classes and functions of one's own, by the names that the text has for them.
 
     Raises:
         ValueError: if it names a class or a function that the program does not know, or is of no model.
@@ -65,7 +78,7 @@ def model_from_json(text: str) -> Any:
     >>> lamina.models.model_from_json(model.to_json()).count_params()
     8
     """
-    model = deserialize(json.loads(text))
+    model = deserialize(json.loads(json_string), custom_objects)
     if not isinstance(model, Architecture):
         raise ValueError(f"The text is of no model, but of {model!r}.")
     return model

@@ -1,12 +1,14 @@
 """Cloning: a model of the same architecture with weights of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 
+from lamina.core.config import remade
 from lamina.core.graph import order_of_calls, run_calls
 from lamina.core.layer import Layer
+from lamina.core.registry import also_known
 from lamina.core.symbolic import SymbolicTensor, symbolic_leaves
 from lamina.models.functional import Functional
 from lamina.models.model import Model
@@ -21,8 +23,9 @@ def clone_model(
     clone_function: Clone | None = None,
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
+    custom_objects: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Returns a model of new layers with the same configs, and new weights.
+    """Returns a model of new layers of the same classes, with the same configs, and new weights.
 
     Args:
         model: a functional or sequential model; any other is made anew from its config.
@@ -31,6 +34,8 @@ def clone_model(
         clone_function: makes the new layer from an old one; by default from its config. Not called for inputs.
         call_function: calls a new layer: `call_function(layer, *args, **kwargs)`. For functional models only.
         recursive: whether models inside are cloned in the same way, and not by `clone_function` as one layer.
+        custom_objects: classes and functions by name, where layers were given names, as in `activation="halve"`, that are known no
+            longer. The classes of the layers themselves are known.
 
     Raises:
         ValueError: for an option that is not for this kind of model, or input_tensors that do not fit.
@@ -40,7 +45,8 @@ def clone_model(
     >>> clone.layers[0] is model.layers[0], clone.weights[0].path == model.weights[0].path
     (False, True)
     """
-    return _clone(model, input_tensors, clone_function, call_function, recursive, {})
+    with also_known(custom_objects):
+        return _clone(model, input_tensors, clone_function, call_function, recursive, {})
 
 
 def _clone(
@@ -59,7 +65,7 @@ def _clone(
             raise ValueError(
                 f"{given[0]} is for functional and sequential models, not for {model.name!r} of {type(model).__name__}."
             )
-        return type(model).from_config(model.get_config())
+        return remade(model)
 
     def clone(layer: Layer) -> Layer:
         if layer not in clones:
@@ -67,7 +73,7 @@ def _clone(
                 calling = call_function if recursive and isinstance(layer, Functional) else None
                 clones[layer] = _clone(layer, None, clone_function, calling, recursive, clones)
             else:
-                clones[layer] = type(layer).from_config(layer.get_config()) if clone_function is None else clone_function(layer)
+                clones[layer] = remade(layer) if clone_function is None else clone_function(layer)
         return clones[layer]
 
     if isinstance(model, Functional):
@@ -83,11 +89,11 @@ def _clone_sequential(model: Sequential, input_tensors: Any, clone: Clone) -> Se
     layers: list[Any] = [clone(layer) for layer in model.layers]
     if input_tensors is not None:
         layers = [*_tensors_like([0], input_tensors, model), *layers]
-    elif model._input_given:
-        layers = [model._starts.copy(), *layers]
-    made = _class_of(model, Sequential)(layers, **_settings(model))
+    elif model._lamina.input_given:
+        layers = [model._lamina.starts.copy(), *layers]
+    made: Sequential = _class_of(model, Sequential)(layers, **_settings(model))
     if model.built:
-        made.build(model._shape)
+        made.build(model._lamina.shape)
     return made
 
 
@@ -99,7 +105,7 @@ def _clone_functional(
     clones: dict[Layer, Layer],
 ) -> Functional:
     if input_tensors is None:
-        inputs = jax.tree.map(lambda start: start.copy().tensor, model._starts)
+        inputs = jax.tree.map(lambda start: start.copy().tensor, model._lamina.starts)
     else:
         inputs = _tensors_like(model.input, input_tensors, model)
     feed = dict(zip(model.inputs, symbolic_leaves(inputs), strict=True))
@@ -113,11 +119,11 @@ def _clone_functional(
         run_calls(order_of_calls([tensor], feed), feed, call)
         return feed[tensor]
 
-    made = _class_of(model, Functional)(inputs, jax.tree.map(follow, model.output), **_settings(model))
+    made: Functional = _class_of(model, Functional)(inputs, jax.tree.map(follow, model.output), **_settings(model))
     for owner, new in [(model, made), *((layer, clones[layer]) for layer in model.layers if layer in clones)]:
-        for loss in filter(model._computes, owner._symbolic_losses):
+        for loss in filter(model._computes, owner._lamina.symbolic_losses):
             new.add_loss(follow(loss))
-        for value, metric in owner._symbolic_metrics:
+        for value, metric in owner._lamina.symbolic_metrics:
             if model._computes(value):
                 new.add_metric(follow(value), metric.name)
     return made

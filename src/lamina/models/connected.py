@@ -1,22 +1,58 @@
 """Connected: what functional and sequential models share, whose inputs and outputs are known as symbolic tensors."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
 
+from lamina.core.errors import warn
 from lamina.core.layer import Layer
 from lamina.core.symbolic import SymbolicTensor, symbolic_leaves
 from lamina.models.model import Model
+from lamina.training.trainer import TrainerRecord
+
+
+class ConnectedRecord(TrainerRecord):
+    """What Lamina keeps of such a model besides.
+
+    Attributes:
+        parts: its layers, by their names.
+        starts: the input layers, nested as the inputs are; None where the inputs are not known from the beginning.
+    """
+
+    __slots__ = ("parts", "starts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: dict[str, Layer] = {}
+        self.starts: Any = None
 
 
 class Connected(Model):
     """A model that is made of parts, with symbolic inputs and outputs. A subclass defines `input`, `output`, `_config_of_parts`."""
 
-    steps_by_name = True
-    casts_inputs = False
+    _by_name = True
+    _casts_inputs = False
     _parts: ClassVar[tuple[str, ...]]  # the arguments of the constructor that say what it is made of
-    _starts: Any  # the input layers, nested as the inputs are; None where the inputs are not known from the beginning
+    _record = ConnectedRecord
+    _lamina: ConnectedRecord
+
+    def _parts_by_name(self) -> Mapping[str, Layer]:
+        return self._lamina.parts
+
+    def _check_replaced(self, name: str, before: Any, now: Any) -> None:
+        super()._check_replaced(name, before, now)
+        if any(part is before for part in self._lamina.parts.values()):
+            warn(
+                f"The model {self.name!r} still calls {before!r}, which self.{name} no longer holds: the graph of a model stays as "
+                "it was made. To call another layer, make the model anew with it."
+            )
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that it is made of."""
+        return list(self._lamina.parts.values())
 
     @property
     def inputs(self) -> list[SymbolicTensor]:
@@ -48,10 +84,9 @@ class Connected(Model):
         """A name for each of `outputs`: its key in a dict, or that of the layer or the function that makes it."""
         return names_of(self.output)
 
-    @property
-    def output_layers(self) -> list[Any] | None:
-        """The layer that makes each of `outputs`, in the models inside too; None for an output that no layer makes."""
-        made_by = [None if tensor.node is None else tensor.node.function for tensor in self.outputs]
+    def _output_layers(self) -> list[Any] | None:
+        """Returns the layer that makes each of `outputs`, in the models inside too; None for an output that no layer makes."""
+        made_by = [None if tensor._node is None else tensor._node.function for tensor in self.outputs]
         return [innermost(layer) if isinstance(layer, Layer) else None for layer in made_by]
 
     def _config_of_parts(self) -> dict[str, Any]:
@@ -108,12 +143,12 @@ def innermost(layer: Layer) -> Layer | None:
     """Returns the layer that makes the output of a layer: of a model with one output the last one inside, else itself."""
     if not isinstance(layer, Connected):
         return layer
-    inside = layer.output_layers or ()
+    inside = layer._output_layers() or ()
     return inside[0] if len(inside) == 1 else None
 
 
 def _maker(tensor: SymbolicTensor) -> str:
-    if tensor.node is None:
+    if tensor._node is None:
         return tensor.name
-    function = tensor.node.function
+    function = tensor._node.function
     return function.name if isinstance(function, Layer) else getattr(function, "__name__", "output").strip("_")

@@ -1,21 +1,42 @@
 """Functional models: the graph that leads from symbolic inputs to outputs."""
 
-import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import jax
 
 from lamina.core.config import deserialize
-from lamina.core.graph import fill, order_of_calls, replay, run_calls
+from lamina.core.graph import Structure, fill, order_of_calls, replay, run_calls
 from lamina.core.layer import Layer
+from lamina.core.layer_losses import keep_loss
 from lamina.core.masks import with_mask
+from lamina.core.per_class import per_class
+from lamina.core.registry import also_known
 from lamina.core.symbolic import Node, SymbolicTensor, symbolic_leaves
+from lamina.core.tree import attach
 from lamina.layers.input_layer import InputLayer, input_layer_of
-from lamina.models.connected import Connected
+from lamina.models.connected import Connected, ConnectedRecord
 from lamina.models.graph_config import GRAPH_KEYS, graph_config, graph_of, is_graph_config
 from lamina.models.inputs import arrays_for
 from lamina.models.model import Model
+
+
+class FunctionalRecord(ConnectedRecord):
+    """What Lamina keeps of a functional model besides.
+
+    Attributes:
+        input: the symbolic inputs, nested as they were given.
+        output: the symbolic outputs, likewise.
+        calls: the recorded calls that lead from these to those, in an order in which they can run.
+    """
+
+    __slots__ = ("calls", "input", "output")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input: Any = None
+        self.output: Any = None
+        self.calls: list[Node] = []
 
 
 class Functional(Connected):
@@ -40,23 +61,20 @@ class Functional(Connected):
     """
 
     _parts = ("inputs", "outputs")
-    _untracked = Connected._untracked | {"_input", "_output", "_starts", "_calls"}
-    _input: Any
-    _output: Any
-    _calls: list[Node]
-    _layers: list[Layer]
+    _record = FunctionalRecord
+    _lamina: FunctionalRecord
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
 
     @staticmethod
-    @functools.cache
+    @per_class
     def _form_of(cls: type) -> type:
         """Returns a class of models as one of functional models: itself, or one that is both."""
         if issubclass(cls, Functional) or issubclass(Functional, cls):
             return cls if issubclass(cls, Functional) else Functional
         meant = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
-        return type(cls.__name__, (cls, Functional), meant)
+        return type(cls.__name__, (cls, Functional), {**meant, "_is_form": True})
 
     def _take_graph(self, inputs: Any, outputs: Any) -> None:
         for what, structure in (("inputs", inputs), ("outputs", outputs)):
@@ -70,52 +88,60 @@ class Functional(Connected):
         tensors = symbolic_leaves(inputs)
         if len(set(tensors)) < len(tensors):
             raise ValueError(f"An input of the model {self.name!r} is given twice among its inputs: {tensors}.")
-        self._input, self._output = inputs, outputs
-        self._calls = order_of_calls(symbolic_leaves(outputs), tensors)
-        self._starts = jax.tree.map(input_layer_of, inputs)
-        self._hold([callee for callee in self.callees() if isinstance(callee, Layer)])
+        record = self._lamina
+        record.input, record.output = inputs, outputs
+        record.calls = order_of_calls(symbolic_leaves(outputs), tensors)
+        record.starts = jax.tree.map(input_layer_of, inputs)
+        self._hold([callee for callee in self._callees() if isinstance(callee, Layer)])
         self.built = True
 
-    def callees(self) -> list[Layer | Node]:
+    def _starts(self) -> dict[SymbolicTensor, InputLayer]:
+        return dict(zip(self.inputs, jax.tree.leaves(self._lamina.starts), strict=True))
+
+    def _callees(self) -> list[Layer | Node]:
         """Returns what its graph is made of: its layers as in `layers`, and between them the calls of functions."""
-        starts = dict(zip(self.inputs, jax.tree.leaves(self._starts), strict=True))
-        return callees_in_order(self.outputs, self._calls, starts)
+        return callees_in_order(self.outputs, self._lamina.calls, self._starts())
+
+    def _structure(self) -> Structure:
+        parts = list(dict.fromkeys([*self._callees(), *self._lamina.parts.values()]))
+        return Structure(False, parts, self._lamina.calls, self._starts(), self._lamina.input)
 
     def _hold(self, layers: list[Layer]) -> None:
-        names = [layer.name for layer in layers]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(
-                f"The model {self.name!r} has several layers with the name {sorted(twice)[0]!r}; name them differently."
-            )
-        self._layers = layers
+        parts: dict[str, Layer] = {}
+        for layer in layers:
+            if parts.setdefault(layer.name, layer) is not layer:
+                raise ValueError(f"The model {self.name!r} has several layers with the name {layer.name!r}; name them differently.")
+        for layer in layers:
+            attach(self, "layers", layer)
+        self._lamina.parts = parts
 
     @property
     def layers(self) -> list[Layer]:
         """Its layers, input layers too: those farthest from the outputs first, as in Keras."""
-        return list(self._layers)
+        return list(self._lamina.parts.values())
 
     @property
     def input(self) -> Any:
         """The symbolic inputs, nested as they were given."""
-        return self._input
+        return self._lamina.input
 
     @property
     def output(self) -> Any:
         """The symbolic outputs, nested as they were given."""
-        return self._output
+        return self._lamina.output
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Computes the outputs, and the losses and metrics that were added as symbolic tensors."""
         if mask is not None:
             inputs = with_mask(inputs, mask, jax.tree.leaves(inputs))
-        feed = dict(zip(self.inputs, arrays_for(self._starts, inputs, self.name), strict=True))
-        run_calls(self._calls, feed)
-        outputs = fill(self._output, feed)
-        for owner in (self, *self._layers):
-            for loss in owner._symbolic_losses:
+        feed = dict(zip(self.inputs, arrays_for(self._lamina.starts, inputs, self.name), strict=True))
+        run_calls(self._lamina.calls, feed)
+        outputs = fill(self._lamina.output, feed)
+        for owner in (self, *self._lamina.parts.values()):
+            for loss in owner._lamina.symbolic_losses:
                 if self._computes(loss):
-                    owner.keep_loss(replay(loss, feed))
-            for value, metric in owner._symbolic_metrics:
+                    keep_loss(owner, replay(loss, feed))
+            for value, metric in owner._lamina.symbolic_metrics:
                 if self._computes(value):
                     metric.update_state(replay(value, feed))
         return outputs
@@ -134,7 +160,7 @@ class Functional(Connected):
         """Takes in layers that lead to no output, so that they are trained too."""
         calls = order_of_calls([value for value in values if isinstance(value, SymbolicTensor)], self.inputs)
         called = (call.function for call in calls if isinstance(call.function, Layer))
-        self._hold(list(dict.fromkeys([*self._layers, *called])))
+        self._hold(list(dict.fromkeys([*self._lamina.parts.values(), *called])))
 
     def _computes(self, tensor: SymbolicTensor) -> bool:
         """Tells whether a symbolic tensor follows from the model's inputs."""
@@ -148,17 +174,22 @@ class Functional(Connected):
         return graph_config(self)
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
         """Returns a new model, with new weights, from what `get_config` returned.
+
+        Args:
+            config: that.
+            custom_objects: classes and functions of one's own, by the names that the config has for them.
 
         Raises:
             ValueError: for a class or a function that the program does not know.
         """
-        if not is_graph_config(config):
-            return super().from_config(config)
         rest = {key: value for key, value in config.items() if key not in GRAPH_KEYS}
-        inputs, outputs, contribute = graph_of(config)
-        model = cls(inputs, outputs, **deserialize(rest))
+        with also_known(custom_objects):
+            if not is_graph_config(config):
+                return super().from_config(config)
+            inputs, outputs, contribute = graph_of(config)
+            model = cls(inputs, outputs, **deserialize(rest))
         contribute(model)
         return model
 
@@ -177,7 +208,7 @@ def callees_in_order(
     """
 
     def source(tensor: SymbolicTensor) -> Any:
-        return starts.get(tensor) or tensor.node
+        return starts.get(tensor) or tensor._node
 
     met: dict[Any, int] = {}
     seen = set()
@@ -187,7 +218,7 @@ def callees_in_order(
         if source(tensor) not in seen:
             seen.add(source(tensor))
             met.setdefault(_callee(source(tensor)), len(met))
-            walk.extend([] if tensor in starts else reversed(tensor.node.inputs))  # type: ignore[union-attr]
+            walk.extend([] if tensor in starts else reversed(tensor._node.inputs))  # type: ignore[union-attr]
     far: dict[Any, int] = {}
     distance: dict[Any, int] = {}
     for call in (*reversed(calls), *starts.values()):
@@ -203,4 +234,4 @@ def _callee(call: Any) -> Any:
     return call.function if isinstance(call, Node) and isinstance(call.function, Layer) else call
 
 
-Model.functional = Functional
+Model._functional = Functional

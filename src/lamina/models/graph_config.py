@@ -24,11 +24,12 @@ import lamina.layers as layers
 import lamina.losses as losses
 import lamina.ops as ops
 from lamina.core.config import deserialize, serialize
-from lamina.core.errors import suggest
 from lamina.core.graph import OPERATORS, order_of_calls
 from lamina.core.layer import Layer
 from lamina.core.plain import decode, encode, refuse_code
+from lamina.core.registry import Registry
 from lamina.core.symbolic import Node, SymbolicTensor, is_tensor, symbolic_leaves
+from lamina.core.text import suggest
 
 GRAPH_KEYS = frozenset({"layers", "calls", "inputs", "outputs", "losses", "metrics"})
 
@@ -39,24 +40,20 @@ def is_graph_config(config: Mapping[str, Any]) -> bool:
 
 
 @functools.cache
-def known_functions() -> dict[str, Callable[..., Any]]:
-    """Returns the functions that a graph may record, by their public names."""
-    table = {f"operator.{name}": function for name, function in OPERATORS.items()}
-    table |= _recorded("lamina.ops", ops)
+def known_functions() -> Registry:
+    """Returns the table of the functions that a graph may record, by their public names."""
+    table = Registry("functions")
+    table.add_aliases({f"operator.{name}": function for name, function in OPERATORS.items()})
+    table.add_aliases(_recorded("lamina.ops", ops))
     for part in ("nn", "numpy", "linalg", "image"):
-        table |= _recorded(f"lamina.ops.{part}", getattr(ops, part))
+        table.add_aliases(_recorded(f"lamina.ops.{part}", getattr(ops, part)))
     for name, room in (("activations", activations), ("layers", layers), ("losses", losses)):
-        table |= _recorded(f"lamina.{name}", room)
+        table.add_aliases(_recorded(f"lamina.{name}", room))
     return table
 
 
 def _recorded(prefix: str, room: Any) -> dict[str, Callable[..., Any]]:
     return {f"{prefix}.{name}": f.recorded for name, f in vars(room).items() if name[0] != "_" and hasattr(f, "recorded")}
-
-
-@functools.cache
-def _names_of_functions() -> dict[Callable[..., Any], str]:
-    return {function: name for name, function in reversed(known_functions().items())}
 
 
 # --- out -------------------------------------------------------------------------------------------------------------
@@ -68,14 +65,14 @@ def graph_config(model: Any) -> dict[str, Any]:
     Raises:
         TypeError: if something in it is code: a function that Lamina does not know by name, or a loss that is a function.
     """
-    if model._lasting_losses:
+    if model._lamina.lasting_losses:
         raise TypeError(
-            f"The model {model.name!r} has no config: a function was added as a loss, {model._lasting_losses[0]!r}. Write a "
+            f"The model {model.name!r} has no config: a function was added as a loss, {model._lamina.lasting_losses[0]!r}. Write a "
             "layer, a subclass of lamina.Layer, whose call() adds the loss."
         )
     owners = [(None, model), *((layer.name, layer) for layer in model.layers)]
-    losses = [(name, loss) for name, owner in owners for loss in owner._symbolic_losses if model._computes(loss)]
-    metrics = [(name, v, m.name) for name, owner in owners for v, m in owner._symbolic_metrics if model._computes(v)]
+    losses = [(name, loss) for name, owner in owners for loss in owner._lamina.symbolic_losses if model._computes(loss)]
+    metrics = [(name, v, m.name) for name, owner in owners for v, m in owner._lamina.symbolic_metrics if model._computes(v)]
     nodes = order_of_calls([*model.outputs, *(loss for _, loss in losses), *(v for _, v, _ in metrics)], model.inputs)
     called = [node.function for node in nodes if isinstance(node.function, Layer)]
     counter = itertools.count()
@@ -83,7 +80,7 @@ def graph_config(model: Any) -> dict[str, Any]:
     config = {
         "layers": [{**serialize(layer), "name": layer.name} for layer in dict.fromkeys([*model.layers, *called])],
         "calls": [_written_call(node, numbers, counter, model) for node in nodes],
-        "inputs": encode(jax.tree.map(lambda start: start.name, model._starts)),
+        "inputs": encode(jax.tree.map(lambda start: start.name, model._lamina.starts)),
         "outputs": _written(model.output, numbers),
         "losses": [[name, numbers[loss]] for name, loss in losses],
         "metrics": [[name, numbers[value], metric] for name, value, metric in metrics],
@@ -96,12 +93,12 @@ def _written_call(node: Node, numbers: dict[SymbolicTensor, int], counter: Any, 
     """Returns the config of a call, and enters the numbers of its outputs."""
     if isinstance(node.function, Layer):
         callee = {"layer": node.function.name}
-    elif node.function in _names_of_functions():
-        callee = {"function": _names_of_functions()[node.function]}
+    elif (name := known_functions().name_of(node.function)) is not None:
+        callee = {"function": name}
     else:
         raise TypeError(
-            f"The model {model.name!r} has no config: it calls {node.function!r}, which is no layer, and no function of lamina.ops "
-            "either. Write a layer, a subclass of lamina.Layer, whose call() does the computation."
+            f"The model {model.name!r} has no config: it calls {node.function!r}, which is neither a layer nor a function "
+            "of lamina.ops. Write a layer, a subclass of lamina.Layer, whose call() does the computation."
         )
     (called,) = callee.values()
     args, kwargs = [_written(arg, numbers) for arg in node.args], _written(node.kwargs, numbers)
@@ -131,12 +128,10 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Any, Any, Callable[[Any], None]
         ValueError: for a class or a function that the program does not know, or calls that do not fit together.
     """
     made = {entry["name"]: deserialize(entry) for entry in config["layers"]}
-    inputs = jax.tree.map(lambda name: _known(name, made, "layer").tensor, decode(config["inputs"]))
+    inputs = jax.tree.map(lambda name: _made(name, made).tensor, decode(config["inputs"]))
     tensors = dict(enumerate(symbolic_leaves(inputs)))
     for call in config["calls"]:
-        callee = (
-            _known(call["layer"], made, "layer") if "layer" in call else _known(call["function"], known_functions(), "function")
-        )
+        callee = _made(call["layer"], made) if "layer" in call else known_functions().find_own(call["function"], "function")
         args, kwargs = (_read(call[what], tensors) for what in ("args", "kwargs"))
         if not symbolic_leaves((args, kwargs)):  # nothing is computed here, only recorded
             raise ValueError(f"The call of {call.get('layer') or call['function']!r} in a config is given no tensor.")
@@ -156,10 +151,10 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Any, Any, Callable[[Any], None]
     return inputs, _read(config["outputs"], tensors), contribute
 
 
-def _known(name: Any, table: Mapping[str, Any], kind: str) -> Any:
-    if not isinstance(name, str) or name not in table:
-        raise ValueError(f"Unknown {kind} {name!r} in a config. {suggest(str(name), table)}")
-    return table[name]
+def _made(name: Any, layers: Mapping[str, Any]) -> Any:
+    if not isinstance(name, str) or name not in layers:
+        raise ValueError(f"Unknown layer {name!r} in a config. {suggest(str(name), layers)}")
+    return layers[name]
 
 
 def _read(config: Any, tensors: Mapping[int, SymbolicTensor]) -> Any:

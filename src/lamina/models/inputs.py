@@ -4,9 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from lamina.core.errors import describe, show_shape
 from lamina.core.masks import mask_of, with_mask
+from lamina.core.placement import to_device
+from lamina.core.text import describe, show_shape
 from lamina.layers.input_layer import InputLayer
 
 
@@ -69,7 +71,10 @@ def _array(layer: InputLayer, value: Any, model: str) -> Any:
         return None
     wanted = layer.batch_shape
     given = value if hasattr(value, "shape") and hasattr(value, "dtype") else jnp.asarray(value)
-    array = given if given.dtype == layer.tensor.dtype else jnp.asarray(given, layer.tensor.dtype)
+    if isinstance(given, np.ndarray):
+        array = to_device(given, layer.tensor.dtype)
+    else:
+        array = given if given.dtype == layer.tensor.dtype else jnp.asarray(given, layer.tensor.dtype)
     if array.ndim == len(wanted) + 1 and array.shape[-1] == 1:
         array = jnp.squeeze(array, -1)
     elif array.ndim == len(wanted) - 1 and wanted[-1] == 1:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from lamina.core.layer import Layer
+from lamina.core.weights import layers_in
 from lamina.models.architecture import Architecture
 from lamina.training.trainer import Trainer
 from lamina.training.weights_file import load_weights, save_weights
@@ -36,18 +37,18 @@ class Model(Architecture, Trainer):
     True
     """
 
-    functional: ClassVar[type["Model"] | None] = None  # the class behind Model(inputs, outputs)
+    _functional: ClassVar[type["Model"] | None] = None  # the class behind Model(inputs, outputs)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Makes `Model(inputs, outputs)` a functional model."""
-        if cls is Model and Model.functional is not None and (args or "inputs" in kwargs):
-            return Model.functional.__new__(Model.functional, *args, **kwargs)  # type: ignore[return-value]
+        if cls is Model and Model._functional is not None and (args or "inputs" in kwargs):
+            return Model._functional.__new__(Model._functional, *args, **kwargs)  # type: ignore[return-value]
         return super().__new__(cls, *args, **kwargs)
 
     @property
     def layers(self) -> list[Layer]:
         """The layers that it holds directly."""
-        return [layer for layer in self.sublayers() if isinstance(layer, Layer)]
+        return layers_in(self)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Returns the layer of the given name or number. Raises ValueError if there is none."""

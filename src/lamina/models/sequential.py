@@ -1,19 +1,40 @@
 """Sequential: layers one after the other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 import jax
 
-from lamina.core.calls import undo_on_error
+from lamina.core.building import note_built
 from lamina.core.config import serialize
-from lamina.core.layer import Layer
+from lamina.core.graph import Structure
+from lamina.core.layer import Layer, symbolic_inputs
 from lamina.core.masks import with_mask
 from lamina.core.plain import refuse_code
+from lamina.core.registry import also_known
 from lamina.core.symbolic import SymbolicTensor, symbolic_leaves
+from lamina.core.tree import attach, detach
 from lamina.layers.input_layer import InputLayer, input_layer_of
-from lamina.models.connected import Connected, innermost
+from lamina.models.connected import Connected, ConnectedRecord, innermost
 from lamina.models.inputs import arrays_for
+
+
+class SequentialRecord(ConnectedRecord):
+    """What Lamina keeps of a Sequential besides.
+
+    Attributes:
+        input_given: whether the input layers are those of an Input, or of the first layer.
+        shape: the shapes that it was built for.
+        tensors: the symbolic input, and what the layers make of it one after the other.
+    """
+
+    __slots__ = ("input_given", "shape", "tensors")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_given = False
+        self.shape: Any = None
+        self.tensors: list[Any] = []
 
 
 class Sequential(Connected):
@@ -28,7 +49,7 @@ class Sequential(Connected):
         kwargs: what `lamina.Layer` takes.
 
     Raises:
-        TypeError: for what is no layer.
+        TypeError: for what is not a layer.
         ValueError: for two layers of one name, or an input that is not first.
 
     >>> model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(4), lamina.layers.Dense(1)])
@@ -37,92 +58,113 @@ class Sequential(Connected):
     """
 
     _parts = ("layers",)
-    _untracked = Connected._untracked | {"_starts", "_tensors", "_shape"}
+    _record = SequentialRecord
+    _lamina: SequentialRecord
 
     def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
-        self._layers: list[Layer] = []
-        self._starts: Any = None  # input layers, nested as the inputs are, where these are known before the first call
-        self._input_given = False  # whether they are those of an Input, or of the first layer
-        self._shape: Any = None  # the shapes that it was built for
-        self._tensors: list[Any] = []  # the symbolic input, and what the layers make of it one after the other
         for layer in layers or ():
             self.add(layer)
 
     @property
     def layers(self) -> list[Layer]:
         """The layers in order, without the input layer."""
-        return list(self._layers)
+        return list(self._lamina.parts.values())
 
-    @property
-    def output_layers(self) -> list[Any] | None:
-        """The last layer, or the last one of a model that it is."""
-        return [innermost(self._layers[-1])] if self._layers else None
+    def _output_layers(self) -> list[Any] | None:
+        """Returns the last layer, or the last one of a model that it is."""
+        return [innermost(self.layers[-1])] if self._lamina.parts else None
 
     def add(self, layer: Any) -> None:
         """Puts a layer at the end."""
+        record = self._lamina
         if isinstance(layer, (SymbolicTensor, InputLayer)):
-            if self._layers or self._starts is not None:
+            if record.parts or record.starts is not None:
                 raise ValueError("lamina.Input can only be the first of a Sequential's layers.")
             tensor = layer.tensor if isinstance(layer, InputLayer) else layer
-            self._starts, self._tensors, self._input_given = input_layer_of(tensor), [tensor], True
+            record.starts, record.tensors, record.input_given = input_layer_of(tensor), [tensor], True
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"A Sequential is made of layers, not of {layer!r}.")
-        if any(layer.name == other.name for other in self._layers):
+        if layer.name in record.parts:
             raise ValueError(
                 f"The Sequential {self.name!r} already has a layer with the name {layer.name!r}; give it another name."
             )
-        with undo_on_error(self):
-            if (
-                not self._layers
-                and not self._input_given
-                and isinstance(layer, Connected)
-                and layer.built
-                and layer._starts is not None
-            ):
-                self._starts = jax.tree.map(InputLayer.copy, layer._starts)
-                self._tensors = [jax.tree.map(lambda start: start.tensor, self._starts)]
-            self._layers.append(layer)
-            self.built, self._loops = False, {}
+        first = not record.parts
+        starts, tensors, built = record.starts, len(record.tensors), self.built
+        if first and not record.input_given and isinstance(layer, Connected) and layer.built and layer._lamina.starts is not None:
+            record.starts = jax.tree.map(InputLayer.copy, layer._lamina.starts)
+            record.tensors = [jax.tree.map(lambda start: start.tensor, record.starts)]
+        self._append(layer)
+        try:
             self._build_if_known()
+        except BaseException:
+            self._remove_last()
+            record.starts = starts
+            del record.tensors[tensors:]
+            self.built = built
+            raise
+
+    def _append(self, layer: Layer) -> None:
+        record = self._lamina
+        record.parts[layer.name] = layer
+        attach(self, "layers", layer)
+        self.built = False
+
+    def _remove_last(self) -> Layer:
+        record = self._lamina
+        _, layer = record.parts.popitem()
+        detach(self, "layers", layer)
+        return layer
 
     def pop(self) -> Layer:
         """Takes the last layer off and returns it. Raises ValueError if there is none."""
-        if not self._layers:
+        record = self._lamina
+        if not record.parts:
             raise ValueError(f"The Sequential {self.name!r} has no layers.")
-        layer = self._layers.pop()
-        if len(self._tensors) == len(self._layers) + 2:
-            made = symbolic_leaves(self._tensors.pop())
-            layer._nodes = [node for node in layer._nodes if node is not made[0].node]
-        if not self._layers:
-            self._shape = None
-            self._starts, self._tensors = (self._starts, self._tensors[:1]) if self._input_given else (None, [])
-        self.built, self._loops = self.built and bool(self._layers), {}
+        layer = self._remove_last()
+        if len(record.tensors) == len(record.parts) + 2:
+            made = symbolic_leaves(record.tensors.pop())
+            layer._lamina.nodes = [node for node in layer._lamina.nodes if node is not made[0]._node]
+        if not record.parts:
+            record.shape = None
+            record.starts, record.tensors = (record.starts, record.tensors[:1]) if record.input_given else (None, [])
+        self.built = self.built and bool(record.parts)
         return layer
 
     def _build_if_known(self) -> None:
         """Builds the layers that are new, if the shape of the input is known and none of them needs numbers to run."""
-        known = self._starts is not None or self._shape is not None
-        if known and not any(layer.dynamic for layer in self._layers[max(len(self._tensors) - 1, 0) :]):
+        record = self._lamina
+        known = record.starts is not None or record.shape is not None
+        if known and not any(layer.dynamic for layer in self._not_connected()):
             self._connected()
-            self.built = True
-            self._note_built((_shapes(self._tensors[0]),))
+            note_built(self, (_shapes(record.tensors[0]),))
 
     def _connected(self) -> list[Any]:
         """Returns the symbolic input and what each layer makes of it; calls the layers for which this is not known yet."""
-        if not self._layers or (self._starts is None and self._shape is None):
+        record = self._lamina
+        if not record.parts or (record.starts is None and record.shape is None):
             raise AttributeError(f"The Sequential {self.name!r} is not built yet, so it has no symbolic inputs and outputs.")
-        if not self._tensors:
-            tensors = self._symbolic(self._shape)
-            self._tensors = [jax.tree.map(lambda t: InputLayer((*t.shape[1:],), dtype=t.dtype).tensor, tensors)]
-        while len(self._tensors) <= len(self._layers):
-            self._tensors.append(self._layers[len(self._tensors) - 1](self._tensors[-1]))
-        return self._tensors
+        if not record.tensors:
+            tensors = symbolic_inputs(self, record.shape)
+            record.tensors = [jax.tree.map(lambda t: InputLayer((*t.shape[1:],), dtype=t.dtype).tensor, tensors)]
+        for layer in self._not_connected():
+            record.tensors.append(layer(record.tensors[-1]))
+        return record.tensors
 
-    def _note_built(self, shapes: tuple[Any, ...]) -> None:
-        super()._note_built(shapes)
-        self._shape = shapes[0] if shapes else None
+    def _not_connected(self) -> list[Layer]:
+        """Returns the layers that have not been called yet."""
+        return self.layers[max(len(self._lamina.tensors) - 1, 0) :]
+
+    def _structure(self) -> Structure:
+        record = self._lamina
+        given = record.starts is not None
+        starts = dict(zip(symbolic_leaves(record.tensors[0]), jax.tree.leaves(record.starts), strict=True)) if given else {}
+        known = record.tensors[0] if record.tensors else None if record.shape is None else symbolic_inputs(self, record.shape)
+        return Structure(True, self.layers, [], starts, known)
+
+    def _when_built(self, shapes: tuple[Any, ...]) -> None:
+        self._lamina.shape = shapes[0] if shapes else None
 
     @property
     def input(self) -> Any:
@@ -136,26 +178,35 @@ class Sequential(Connected):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Computes the outputs of the last layer."""
-        if not self._layers:
+        record = self._lamina
+        if not record.parts:
             raise ValueError(f"The Sequential {self.name!r} has no layers. Give it some with add(layer).")
         if mask is not None:
             inputs = with_mask(inputs, mask, jax.tree.leaves(inputs))
-        if self._starts is not None:
-            inputs = jax.tree.unflatten(jax.tree.structure(self._starts), arrays_for(self._starts, inputs, self.name))
-        for layer in self._layers:
+        if record.starts is not None:
+            inputs = jax.tree.unflatten(jax.tree.structure(record.starts), arrays_for(record.starts, inputs, self.name))
+        for layer in record.parts.values():
             inputs = layer(inputs)
         return inputs
 
     def _config_of_parts(self) -> dict[str, Any]:
-        layers = [self._starts, *self._layers] if self._input_given else self._layers
+        record = self._lamina
+        layers = [record.starts, *self.layers] if record.input_given else self.layers
         config = {"layers": [serialize(layer) for layer in layers]}
         refuse_code(config, f"The model {self.name!r}")
-        return config if self._shape is None or self._starts is not None else {**config, "build_input_shape": self._shape}
+        return config if record.shape is None or record.starts is not None else {**config, "build_input_shape": record.shape}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        """Returns a new model, with new weights, from what `get_config` returned; built if that one was."""
-        model = super().from_config({key: value for key, value in config.items() if key != "build_input_shape"})
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Returns a new model, with new weights, from what `get_config` returned; built if that one was.
+
+        Args:
+            config: that.
+            custom_objects: classes and functions of one's own, by the names that the config has for them.
+        """
+        rest = {key: value for key, value in config.items() if key != "build_input_shape"}
+        with also_known(custom_objects):
+            model = super().from_config(rest)
         if config.get("build_input_shape") is not None:
             model.build(config["build_input_shape"])
         return model

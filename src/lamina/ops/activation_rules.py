@@ -37,7 +37,8 @@ def _with_slope(slope: Elementwise) -> Callable[[Elementwise], Elementwise]:
     """
 
     def decorate(function: Elementwise) -> Elementwise:
-        result: Any = functools.wraps(function)(jax.custom_jvp(function))
+        result = jax.custom_jvp(function)
+        functools.update_wrapper(result, function)
 
         @result.defjvp
         def rule(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:

@@ -1,20 +1,20 @@
 """Attention: what each query looks for among keys, and the mean of their values, weighted by how well they match.
 
-On the CPU it is computed tile by tile: some heads of some samples at a time, as many as the caches hold the scores of. No scores
-are kept for the gradient, which computes them again; fetching them from memory would take longer (Dao et al., FlashAttention,
-2022). On other devices it is JAX's.
+How it is computed on which platform stands in `kernels`.
 """
 
-from collections.abc import Callable
+import functools
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
 from lamina.core.graph import op
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
-from lamina.ops.windows import on_cpu
+from lamina.ops.kernels import attention
 from lamina.ops.wrap import compiled
 
 __all__ = ["dot_product_attention"]
@@ -41,8 +41,8 @@ def dot_product_attention(
         mask: true where a query may look; broadcast likewise. A query that may look nowhere gets the mean of all values.
         scale: 1 / √depth by default.
         is_causal: whether a query may only look at places up to its own.
-        flash_attention: whether to use cuDNN's fused attention on a GPU, which needs half precision; None leaves it to JAX. On
-            the CPU the scores are never held as a whole.
+        flash_attention: True asks for cuDNN's fused attention on an NVIDIA GPU, which needs half precision. On a CPU the scores are
+            never held as a whole; for other devices the program is refused. None leaves it to JAX.
 
     Raises:
         ValueError: for arrays that have not four axes, or whose sizes do not fit together.
@@ -56,23 +56,26 @@ def dot_product_attention(
             raise ValueError(
                 f"dot_product_attention needs arrays of shape (batch, time, heads, depth); {name} has shape {jnp.shape(array)}."
             )
-    return _by_heads(query, key, value, bias, mask, scale, is_causal, flash_attention)
+    # A number is part of the program, as cuDNN wants it; an array is an argument.
+    scale, factor = (scale, None) if scale is None or isinstance(scale, (int, float)) else (1.0, scale)
+    return _by_heads(query, key, value, bias, mask, factor, scale, is_causal, flash_attention)
 
 
-@compiled("is_causal", "flash_attention")
+@compiled("scale", "is_causal", "flash_attention")
 def _by_heads(
     query: Any,
     key: Any,
     value: Any,
     bias: Any,
     mask: Any,
-    scale: Any,
+    factor: Any,
+    scale: float | None,
     is_causal: bool,
     flash_attention: bool | None,
 ) -> Array:
     dtype = jnp.result_type(query, key, value)
     q, k, v = (jnp.swapaxes(jnp.asarray(array, dtype), 1, 2) for array in (query, key, value))
-    return jnp.swapaxes(attend(q, k, v, bias, mask, scale, is_causal, flash_attention), 1, 2)
+    return jnp.swapaxes(attend(q, k, v, bias, mask, scale, is_causal, flash_attention, factor=factor), 1, 2)
 
 
 def attend(
@@ -81,10 +84,11 @@ def attend(
     value: Array,
     bias: Array | None = None,
     mask: Array | None = None,
-    scale: Any = None,
+    scale: float | None = None,
     is_causal: bool = False,
     flash_attention: bool | None = None,
     keep: Array | None = None,
+    factor: Array | None = None,
 ) -> Array:
     """Returns what `dot_product_attention` does, of arrays that have their heads before their time.
 
@@ -98,23 +102,16 @@ def attend(
         is_causal: likewise.
         flash_attention: likewise.
         keep: false where a weight is left out of the mean, which stays as large as it is: dropout. Broadcast as the mask.
+        factor: multiplies the scale; a scalar.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     _check(query, key, value, bias, mask)
-    mask = None if mask is None else jnp.asarray(mask, bool)
-    if not on_cpu() and keep is None and key.shape == value.shape:
-        return _by_jax(query, key, value, bias, mask, scale, is_causal, flash_attention)
-    if query.shape[1] != key.shape[1]:
-        key, value = (jnp.repeat(array, query.shape[1] // key.shape[1], axis=1) for array in (key, value))
-    if is_causal:
-        past = jnp.tri(query.shape[2], key.shape[2], dtype=bool)
-        mask = past if mask is None else mask & past
     if query.size == 0 or value.size == 0:
         return jnp.zeros((*query.shape[:3], value.shape[3]), query.dtype)
-    wide = jnp.promote_types(query.dtype, jnp.float32)
-    bias, mask, keep = (None if array is None else _of_rank_four(array) for array in (bias, mask, keep))
-    operands = _Operands(query.astype(wide) * scale, key.astype(wide), value.astype(wide), bias, mask, keep)
-    return _in_tiles(operands).astype(query.dtype)
+    mask = None if mask is None else jnp.asarray(mask, bool)
+    bias, keep, factor = (None if array is None else jnp.asarray(array) for array in (bias, keep, factor))
+    settings: dict[str, Any] = dict(scale=scale, is_causal=is_causal, flash_attention=flash_attention)
+    return attention(query, key, value, bias, mask, keep, factor, **settings)
 
 
 def _check(query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None) -> None:
@@ -133,129 +130,156 @@ def _check(query: Array, key: Array, value: Array, bias: Array | None, mask: Arr
             raise ValueError(f"A {name} of shape {show_shape(sizes)} does not broadcast to scores of shape {show_shape(full)}.")
 
 
-def _by_jax(
+class AttentionSettings(NamedTuple):
+    """How `masked_attention` is computed."""
+
+    axes: tuple[int, ...]  # the axes of the inputs to attend over; the others between batch and features are like the batch
+    causal: bool  # whether a query looks only at places up to its own
+    window: int | None  # how near they must be
+    dropout: float
+    flash_attention: bool | None
+    scores: bool  # whether the weights are wanted
+
+
+@functools.partial(jax.jit, static_argnames="settings")
+def masked_attention(
     query: Array,
     key: Array,
     value: Array,
-    bias: Array | None,
-    mask: Array | None,
-    scale: Any,
-    is_causal: bool,
-    flash_attention: bool | None,
-) -> Array:
-    """Computes it with JAX's own function, which knows cuDNN's and wants the time before the heads."""
-    implementation: Any = {None: None, True: "cudnn", False: "xla"}[flash_attention]
-    q, k, v = (jnp.swapaxes(array, 1, 2) for array in (query, key, value))
-    outputs = jax.nn.dot_product_attention(q, k, v, bias, mask, scale=scale, is_causal=is_causal, implementation=implementation)
-    return jnp.swapaxes(outputs, 1, 2)
+    masks: Mapping[str, Array | None],
+    draw: Array | None,
+    settings: AttentionSettings,
+) -> tuple[Array, Array | None]:
+    """Returns softmax(query · keyᵀ / √depth) · value for each head, and, where they are wanted, the weights that softmax gives.
+
+    A query that may look nowhere gets zeros from a layer with dropout, or that returns the weights, and the mean of all values
+    from others; it is so in Keras.
+
+    Args:
+        query: of shape (batch, ..., heads, depth).
+        key: of shape (batch, ..., key heads, depth).
+        value: of shape (batch, ..., key heads, value depth).
+        masks: by name: those of "query", "key" and "value" have their shapes without the last two axes; that of "attention"
+            broadcasts to the weights, where axes before the attention axes may be missing, those of the heads first.
+        draw: a random key for the dropout; None is none.
+        settings: how.
+
+    Returns:
+        An array of shape (batch, ..., heads, value depth), and the weights, of shape (batch, *other axes, heads,
+        *attention axes of the queries, *attention axes of the keys), or None.
+
+    Raises:
+        ValueError: for sizes that do not fit together.
+    """
+    axes = settings.axes
+    _check_masked(query, key, value, masks, axes)
+    free = tuple(axis for axis in range(1, query.ndim - 2) if axis not in axes)
+    q, k, v = (_heads_first(array, free, axes) for array in (query, key, value))
+    times, places = ([array.shape[axis] for axis in axes] for array in (query, key))
+    full = (*(query.shape[axis] for axis in (0, *free)), query.shape[-2], *times, *places)
+    mask = _joined_mask(masks, free, full, settings)
+    keep = None if draw is None else jax.random.bernoulli(draw, 1 - settings.dropout, full).reshape(*q.shape[:3], k.shape[2])
+    if settings.scores:
+        mixed, weights = _with_weights(q, k, v, mask, keep)
+    else:
+        mixed, weights = attend(q, k, v, None, mask, None, False, settings.flash_attention, keep), None
+        if settings.dropout and mask is not None:
+            mixed = jnp.where(jnp.any(mask, -1, keepdims=True), mixed, 0)
+    if keep is not None and settings.dropout < 1:
+        mixed = mixed / (1 - settings.dropout)
+    mixed = mixed.reshape(*full[: len(free) + 2], *times, value.shape[-1])
+    order = (0, *free, query.ndim - 2, *axes, query.ndim - 1)
+    back = sorted(range(query.ndim), key=order.__getitem__)
+    return mixed.transpose(back), None if weights is None else weights.reshape(full)
 
 
-# --- tiles ------------------------------------------------------------------------------------------------------------
+def _check_masked(query: Array, key: Array, value: Array, masks: Mapping[str, Array | None], axes: tuple[int, ...]) -> None:
+    shapes = {"query": query.shape[:-2], "key": key.shape[:-2], "value": value.shape[:-2]}
+    if query.ndim != key.ndim or any(
+        a != b for i, (a, b) in enumerate(zip(*list(shapes.values())[:2], strict=True)) if i not in axes
+    ):
+        raise ValueError(
+            f"Queries of shape {show_shape((*shapes['query'], '...'))} cannot look at keys of shape "
+            f"{show_shape((*shapes['key'], '...'))}: they must be equal in all axes but the attention axes, {axes}."
+        )
+    if shapes["key"] != shapes["value"]:
+        raise ValueError(
+            f"Each key needs one value, but the keys have shape {show_shape((*shapes['key'], '...'))}, and the values "
+            f"{show_shape((*shapes['value'], '...'))}."
+        )
+    for name, shape in shapes.items():
+        mask = masks[name]
+        if mask is not None and mask.shape != shape:
+            raise ValueError(
+                f"The {name}_mask must have shape {show_shape(shape)}, as the {name} has, not {show_shape(mask.shape)}."
+            )
 
 
-class _Operands(NamedTuple):
-    """What a tile is computed from. Queries are scaled; axes of the last three may be 1, for all."""
-
-    query: Array  # (batch, heads, time, depth)
-    key: Array  # (batch, heads, places, depth)
-    value: Array  # (batch, heads, places, value depth)
-    bias: Array | None  # (batch, heads, time, places)
-    mask: Array | None
-    keep: Array | None
-
-
-_MOST_SCORES = 2**19  # of a tile: 2 MiB, about what the caches near the processor hold
+def _heads_first(array: Array, free: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """Returns an array as (batch and free axes, heads, attention axes, depth), with groups of axes flattened to one."""
+    heads, depth = array.shape[-2:]
+    array = array.transpose(0, *free, array.ndim - 2, *axes, array.ndim - 1)
+    if len(axes) == 1 and not free:
+        return array
+    places = math.prod(array.shape[len(free) + 2 : -1])
+    return array.reshape(math.prod(array.shape[: len(free) + 1]), heads, places, depth)
 
 
-def _of_rank_four(array: Any) -> Array:
-    array = jnp.asarray(array)
-    return array.reshape((1,) * (4 - array.ndim) + array.shape)
+def _joined_mask(
+    masks: Mapping[str, Array | None], free: tuple[int, ...], full: tuple[int, ...], settings: AttentionSettings
+) -> Array | None:
+    """Returns what all masks allow, of shape (batch, heads, time, places) or with axes of size 1; None if that is everything."""
+    count = len(settings.axes)
+    batch, time, place = (math.prod(sizes) for sizes in (full[: len(free) + 1], full[-2 * count : -count], full[-count:]))
+    parts = []
+    for name, sizes in (("query", (time, 1)), ("value", (1, place)), ("key", (1, place))):
+        if masks[name] is not None:
+            parts.append(jnp.asarray(masks[name], bool).transpose(0, *free, *settings.axes).reshape(batch, 1, *sizes))
+    if masks["attention"] is not None:
+        parts.append(_flattened(jnp.asarray(masks["attention"], bool), full, (len(free) + 1, 1, count, count)))
+    if settings.causal:
+        parts.append(jnp.tri(time, place, dtype=bool)[None, None])
+    if settings.window is not None:
+        distance = jnp.arange(time)[:, None] - jnp.arange(place)
+        parts.append((jnp.abs(distance) < settings.window)[None, None])
+    return functools.reduce(jnp.logical_and, parts) if parts else None
 
 
-def _in_tiles(operands: _Operands) -> Array:
-    """Computes attention in parts: of the batch; where one sample is too large, of its heads; then of its queries."""
-    *sizes, places = *operands.query.shape[:3], operands.key.shape[2]
-    if not all(isinstance(size, int) for size in (*sizes, places)):
-        return _tile(*operands)
-    scores = places * sizes[0] * sizes[1] * sizes[2]
-    for axis, size in enumerate(sizes):
-        if scores > _MOST_SCORES and size > 1:
-            most = max(_MOST_SCORES * size // scores, 1)
-            return _in_parts(_in_tiles, operands, axis, most)
-    return _tile(*operands)
+def _flattened(mask: Array, full: tuple[int, ...], groups: Sequence[int]) -> Array:
+    """Returns a mask of the weights with each group of their axes flattened to one, or to 1 where it is the same all along it.
+
+    Args:
+        mask: broadcasts to `full` once the axes that it lacks are put before those of the times and places.
+        full: the shape of the weights.
+        groups: how many axes each group has.
+    """
+    last = groups[2] + groups[3]
+    missing = len(full) - mask.ndim
+    sizes = (*mask.shape[: mask.ndim - last], *(1,) * missing, *mask.shape[mask.ndim - last :])
+    if mask.ndim < last or missing < 0 or any(size not in (1, own) for size, own in zip(sizes, full, strict=True)):
+        raise ValueError(
+            f"An attention_mask of shape {show_shape(mask.shape)} does not fit weights of shape {show_shape(full)} (batch, heads, "
+            "time, places). Axes may be of size 1, and those before the times may be missing."
+        )
+    mask, start, flat = mask.reshape(sizes), 0, []
+    for count in groups:
+        whole = full[start : start + count]
+        if any(size != 1 for size in mask.shape[start : start + count]):
+            mask = jnp.broadcast_to(mask, (*mask.shape[:start], *whole, *mask.shape[start + count :]))
+        flat.append(math.prod(mask.shape[start : start + count]))
+        start += count
+    return mask.reshape(flat)
 
 
-def _in_parts(function: Callable[[_Operands], Array], operands: _Operands, axis: int, most: int) -> Array:
-    """Applies a function to at most so many positions along an axis at a time, and joins the results."""
-    size = operands.query.shape[axis]
-    # Equal parts, if that does not take parts of less than half the size.
-    part = next(count for count in range(most, 0, -1) if size % count == 0 or 2 * count <= most)
-    whole = size - size % part
-    of_queries = axis == 2  # all of them look at the same keys
-    split = [
-        array is not None and array.shape[axis] > 1 and not (of_queries and name in ("key", "value"))
-        for name, array in operands._asdict().items()
-    ]
-
-    def pick(choose: Callable[[Any], Any]) -> list[Any]:
-        return [choose(array) if parted else array for array, parted in zip(operands, split, strict=True)]
-
-    def stacked(array: Array) -> Array:
-        array = jax.lax.slice_in_dim(array, 0, whole, axis=axis)
-        return jnp.moveaxis(array.reshape(*array.shape[:axis], -1, part, *array.shape[axis + 1 :]), axis, 0)
-
-    def one(parts: list[Array]) -> Array:
-        remaining = iter(parts)
-        return function(_Operands(*pick(lambda _: next(remaining))))
-
-    parts = [array for array, parted in zip(pick(stacked), split, strict=True) if parted]
-    outputs = jnp.moveaxis(jax.lax.map(one, parts), 0, axis)
-    outputs = outputs.reshape(*outputs.shape[:axis], -1, *outputs.shape[axis + 2 :])
-    if whole == size:
-        return outputs
-    rest = function(_Operands(*pick(lambda array: jax.lax.slice_in_dim(array, whole, size, axis=axis))))
-    return jnp.concatenate([outputs, rest], axis)
-
-
-@jax.custom_jvp
-def _tile(query: Array, key: Array, value: Array, bias: Array | None, mask: Array | None, keep: Array | None) -> Array:
-    """Computes attention of all operands at once. What makes the weights add up to 1 is divided by last: that is fewer numbers."""
-    weights = _exponentials(query @ _turned(key), bias, mask, -1)
+def _with_weights(query: Array, key: Array, value: Array, mask: Array | None, keep: Array | None) -> tuple[Array, Array]:
+    """Returns what attention gives, and its weights, before the dropout."""
+    key, value = (jnp.repeat(array, query.shape[1] // key.shape[1], axis=1) for array in (key, value))
+    wide = jnp.promote_types(query.dtype, jnp.float32)
+    scores = jnp.einsum("bntd,bnsd->bnts", query.astype(wide) * query.shape[-1] ** -0.5, key.astype(wide))
+    if mask is not None:
+        scores = jnp.where(mask, scores, jnp.finfo(wide).min)
+    weights = jax.nn.softmax(scores, -1)
+    weights = weights if mask is None else jnp.where(mask, weights, 0)
     kept = weights if keep is None else jnp.where(keep, weights, 0)
-    return kept @ value / jnp.sum(weights, -1, keepdims=True)
-
-
-def _turned(x: Array) -> Array:
-    """Returns an array with its last two axes exchanged, in memory: XLA's product with one that is not takes four times as long."""
-    return jax.lax.optimization_barrier(jnp.swapaxes(x, -1, -2))
-
-
-@_tile.defjvp
-def _tile_rule(primals: Any, tangents: Any) -> Any:
-    """Its derivative, from the operands alone: the checkpoint keeps JAX from storing the weights for the backward pass."""
-    *arrays, mask, keep = primals
-    return _tile(*primals), jax.checkpoint(_tangent)(arrays, list(tangents[:4]), mask, keep)
-
-
-def _tangent(arrays: list[Any], tangents: list[Any], mask: Array | None, keep: Array | None) -> Array:
-    """Written so that the products of the gradient, which JAX makes by transposing, are of matrices as they lie in memory."""
-    query, key, value, bias = arrays
-    dquery, dkey, dvalue, dbias = tangents
-    bias, mask, keep, dbias = (None if array is None else array.swapaxes(2, 3) for array in (bias, mask, keep, dbias))
-    weights = _exponentials(key @ _turned(query), bias, mask, 2)
-    weights = weights / jnp.sum(weights, 2, keepdims=True)
-    slope = key @ jnp.swapaxes(dquery, 2, 3) + dkey @ jnp.swapaxes(query, 2, 3)
-    slope = slope if dbias is None else slope + dbias
-    slope = slope if mask is None else jnp.where(mask, slope, 0)
-    dweights = weights * (slope - jnp.sum(weights * slope, 2, keepdims=True))
-    if keep is not None:
-        weights, dweights = jnp.where(keep, weights, 0), jnp.where(keep, dweights, 0)
-    turned = jnp.swapaxes(value, 2, 3) @ dweights + jnp.swapaxes(dvalue, 2, 3) @ weights
-    return jnp.swapaxes(turned, 2, 3)
-
-
-def _exponentials(scores: Array, bias: Array | None, mask: Array | None, axis: int) -> Array:
-    """Returns e to the scores less their maximum along an axis."""
-    scores = scores if bias is None else scores + bias
-    scores = scores if mask is None else jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
-    return jnp.exp(scores - jnp.max(scores, axis, keepdims=True))
+    mixed = jnp.einsum("bnts,bnsd->bntd", kept, value.astype(wide))
+    return mixed.astype(query.dtype), weights.astype(query.dtype)

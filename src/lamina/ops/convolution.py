@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from lamina.core.graph import op
 from lamina.core.variable import Array
-from lamina.ops.lowering import convolve
+from lamina.ops.kernels import convolution
 from lamina.ops.rearrangement import rearrange
 from lamina.ops.windows import CHANNELS_LAST, channel_axis, check_fits, check_padding, per_axis, spatial_axes
 from lamina.ops.wrap import compiled
@@ -70,11 +70,11 @@ def conv(
     if check_padding(padding) == "VALID":
         spans = [(size - 1) * rate + 1 for size, rate in zip(kernel.shape[:axes], dilation, strict=True)]
         check_fits(inputs.shape, spans, data_format, "kernel")
-    return convolve(
+    return convolution(
         *_of_one_dtype(inputs, kernel),
-        per_axis(strides, axes, "strides"),
-        check_padding(padding),
-        dilation,
+        strides=per_axis(strides, axes, "strides"),
+        padding=check_padding(padding),
+        dilation=dilation,
         groups=channels // expected,
         data_format=data_format,
     )
@@ -171,12 +171,12 @@ def conv_transpose(
     windows = [(size - 1) * rate + 1 for size, rate in zip(kernel.shape[:axes], dilation, strict=True)]
     same = check_padding(padding) == "SAME"
     inputs, kernel = _of_one_dtype(inputs, kernel)
-    return convolve(
+    return convolution(
         inputs,
         jnp.flip(kernel, range(axes)).swapaxes(-1, -2),
-        (1,) * axes,
-        [_transposed_padding(*sizes, same) for sizes in zip(windows, steps, extra, strict=True)],
-        dilation,
+        strides=(1,) * axes,
+        padding=tuple(_transposed_padding(*sizes, same) for sizes in zip(windows, steps, extra, strict=True)),
+        dilation=dilation,
         spread=steps,
         data_format=data_format,
     )
@@ -246,7 +246,8 @@ def fold(x: Any, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, pa
     window = per_axis(kernel_size, 2, "kernel_size")
     shape = (x.shape[0], x.shape[1] // (window[0] * window[1]), *per_axis(output_size, 2, "output_size"))
     images = jax.ShapeDtypeStruct(shape, x.dtype)
-    return jax.linear_transpose(lambda images: unfold(images, window, dilation, padding, stride), images)(x)[0]
+    folded: Array = jax.linear_transpose(lambda images: unfold(images, window, dilation, padding, stride), images)(x)[0]
+    return folded
 
 
 @op

@@ -133,7 +133,8 @@ def _scatter_update(inputs: Array, indices: Any, updates: Any, method: str) -> A
 
 @compiled("method")
 def _compiled_update(inputs: Array, indices: Array, updates: Array, method: str) -> Array:
-    return getattr(inputs.at[tuple(jnp.moveaxis(indices, -1, 0))], method)(updates)
+    updated: Array = getattr(inputs.at[tuple(jnp.moveaxis(indices, -1, 0))], method)(updates)
+    return updated
 
 
 @unary
@@ -162,7 +163,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Array]:
     """
     size = jnp.shape(x)[axis]
     if num is not None and num != size:
-        raise ValueError(f"unstack was told that there are {num} parts, but axis {axis} of {jnp.shape(x)} has {size}.")
+        raise ValueError(f"unstack was given num={num}, but axis {axis} of {jnp.shape(x)} has {size}.")
     return list(jnp.unstack(jnp.asarray(x), axis=axis))
 
 

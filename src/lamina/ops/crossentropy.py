@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.ops.wrap import binary, compiled
 
@@ -35,9 +35,11 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     """
     _check_same("binary_crossentropy", target, output)
     if from_logits:
-        return target * jax.nn.softplus(-output) + (1 - target) * jax.nn.softplus(output)
-    output = _inside(output)
-    return -(target * jnp.log(output) + (1 - target) * jnp.log1p(-output))
+        losses: Array = target * jax.nn.softplus(-output) + (1 - target) * jax.nn.softplus(output)
+    else:
+        output = _inside(output)
+        losses = -(target * jnp.log(output) + (1 - target) * jnp.log1p(-output))
+    return losses
 
 
 @binary
@@ -61,7 +63,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
 @binary
 @compiled("from_logits", "axis")
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Array:
-    """Returns −log(output) of the class that is the target; 0 for a target that is no class.
+    """Returns −log(output) of the class that is the target; 0 for a target that is not a class.
 
     Args:
         target: class numbers; an axis of size 1 in place of the classes is dropped.

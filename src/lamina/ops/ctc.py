@@ -33,7 +33,8 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     beyond_output = _steps(output) >= output_length[:, None]
     beyond_target = _steps(target) >= target_length[:, None]
     paddings = beyond_output.astype(output.dtype), beyond_target.astype(output.dtype)
-    return optax.ctc_loss(output, paddings[0], target, paddings[1], blank_id=mask_index)
+    losses: Array = optax.ctc_loss(output, paddings[0], target, paddings[1], blank_id=mask_index)
+    return losses
 
 
 @op

@@ -170,7 +170,7 @@ def _window(window: Any, sequence_length: int, fft_length: int) -> Array:
 
 
 def _complex(x: Sequence[Any]) -> Array:
-    """Returns a pair as complex numbers. Raises ValueError for what is no pair of equal shapes."""
+    """Returns a pair as complex numbers. Raises ValueError for what is not a pair of equal shapes."""
     if not isinstance(x, (tuple, list)) or len(x) != 2 or jnp.shape(x[0]) != jnp.shape(x[1]):
         raise ValueError("A Fourier transform takes a pair (real part, imaginary part) of arrays of one shape.")
     return jax.lax.complex(jnp.asarray(x[0]), jnp.asarray(x[1]))

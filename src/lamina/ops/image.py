@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import ndimage
 
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 from lamina.core.variable import Array
 from lamina.ops.convolution import depthwise_conv
 from lamina.ops.core import saturate_cast
@@ -67,7 +67,7 @@ def _of_images(function: F, axes: int = 2) -> F:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         images, data_format = bound.args[0], bound.arguments["data_format"]
-        outputs = function(_as_batch(images, data_format, axes), *bound.args[1:])
+        outputs: Array = function(_as_batch(images, data_format, axes), *bound.args[1:])
         if data_format == "channels_first":
             outputs = jnp.moveaxis(outputs, -1, 1)
         return outputs if jnp.ndim(images) == axes + 2 else outputs[0]
@@ -88,12 +88,14 @@ def _floating(images: Array) -> Array:
 @_of_images
 def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Array:
     """Returns 0.2989 red + 0.587 green + 0.114 blue, as one channel; images of one channel as they are."""
+    gray: Array = images
     if images.shape[-1] == 1:
-        return images
+        return gray
     if images.shape[-1] != 3:
         raise ValueError(f"Images of colours have 3 channels, or 1 if they are gray, but these have {images.shape[-1]}.")
     wide = images.astype(jnp.result_type(images.dtype, float))
-    return (wide @ jnp.array([[0.2989], [0.587], [0.114]], wide.dtype)).astype(images.dtype)
+    gray = (wide @ jnp.array([[0.2989], [0.587], [0.114]], wide.dtype)).astype(images.dtype)
+    return gray
 
 
 @unary
@@ -187,7 +189,7 @@ def resize(
         images = images[:, top : top + tall, left : left + wide]
     elif pad_to_aspect_ratio:
         images = jnp.pad(images, [(0, 0), (-top, -top), (-left, -left), (0, 0)], constant_values=fill_value)
-    resized = jax.image.resize(images, (images.shape[0], rows, columns, images.shape[3]), interpolation, antialias=antialias)
+    resized: Array = jax.image.resize(images, (images.shape[0], rows, columns, images.shape[3]), interpolation, antialias=antialias)
     if resized.dtype == images.dtype:
         return resized
     return saturate_cast(jnp.round(resized) if jnp.issubdtype(images.dtype, jnp.integer) else resized, images.dtype)
@@ -250,7 +252,8 @@ def crop_images(
     (height, width), rows, columns = images.shape[1:3], (top_cropping, bottom_cropping), (left_cropping, right_cropping)
     top, bottom = _margins(*rows, target_height, height, False, "height")
     left, right = _margins(*columns, target_width, width, False, "width")
-    return images[:, top : height - bottom, left : width - right]
+    cropped: Array = images[:, top : height - bottom, left : width - right]
+    return cropped
 
 
 @unary
@@ -276,7 +279,8 @@ def scale_and_translate(
         antialias: whether what is made smaller is smoothed first.
     """
     scale, translation = (jnp.asarray(array, jnp.float32) for array in (scale, translation))
-    return jax.image.scale_and_translate(images, output_shape, spatial_dims, scale, translation, method, antialias)
+    moved: Array = jax.image.scale_and_translate(images, output_shape, spatial_dims, scale, translation, method, antialias)
+    return moved
 
 
 def _patches(images: Any, size: Sizes, strides: Sizes | None, dilation_rate: Sizes, padding: str) -> Array:
@@ -383,7 +387,8 @@ def map_coordinates(inputs: Any, coordinates: Any, order: int, fill_mode: str = 
         )
     if order not in (0, 1):
         raise ValueError(f"order must be 0 or 1, not {order!r}.")
-    return ndimage.map_coordinates(inputs, coordinates, order, _fill_mode(fill_mode), fill_value)
+    values: Array = ndimage.map_coordinates(inputs, coordinates, order, _fill_mode(fill_mode), fill_value)
+    return values
 
 
 def _fill_mode(mode: str) -> str:
@@ -403,7 +408,8 @@ def taken_from(images: Array, rows: Array, columns: Array, order: int, mode: str
     """Returns images whose pixels are taken from the given places, of shape (batch, height, width)."""
 
     def channel(image: Array, row: Array, column: Array) -> Array:
-        return ndimage.map_coordinates(image, [row, column], order, mode, fill_value)
+        values: Array = ndimage.map_coordinates(image, [row, column], order, mode, fill_value)
+        return values
 
     by_channel = jax.vmap(channel, in_axes=(-1, None, None), out_axes=-1)
     return jax.vmap(by_channel)(images, rows, columns)
@@ -477,7 +483,8 @@ def homography(start: Array, end: Array) -> Array:
     of_u = jnp.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1)
     of_v = jnp.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)
     wanted = jnp.concatenate([u, v], -1)
-    return jnp.linalg.solve(jnp.concatenate([of_u, of_v], -2), wanted[..., None])[..., 0]
+    solution: Array = jnp.linalg.solve(jnp.concatenate([of_u, of_v], -2), wanted[..., None])
+    return solution[..., 0]
 
 
 @unary

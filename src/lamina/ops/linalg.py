@@ -41,7 +41,8 @@ svd = unary(jnp.linalg.svd)
 @unary
 def cholesky(x: Any, upper: bool = False) -> Array:
     """Returns the lower triangular L with L Lᵀ = x, or the upper triangular U with Uᵀ U = x; NaN if x is not positive."""
-    return jnp.linalg.cholesky(x, upper=upper)
+    factor: Array = jnp.linalg.cholesky(x, upper=upper)
+    return factor
 
 
 @unary
@@ -71,7 +72,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Array:
 @unary
 def matrix_rank(x: Any, tol: Any = None) -> Array:
     """Returns how many singular values are greater than `tol` times the largest; by default a multiple of the precision."""
-    return jnp.linalg.matrix_rank(x, tol)
+    rank: Array = jnp.linalg.matrix_rank(x, tol)
+    return rank
 
 
 @unary
@@ -84,7 +86,8 @@ def pinv(x: Any, rcond: Any = None) -> Array:
 def solve(a: Any, b: Any) -> Array:
     """Returns the x with a x = b, where `b` has one axis less than `a` (vectors) or as many (matrices)."""
     a, b = jnp.asarray(a), jnp.asarray(b)
-    return jnp.linalg.solve(a, b[..., None])[..., 0] if b.ndim == a.ndim - 1 else jnp.linalg.solve(a, b)
+    x: Array = jnp.linalg.solve(a, b[..., None])[..., 0] if b.ndim == a.ndim - 1 else jnp.linalg.solve(a, b)
+    return x
 
 
 @binary

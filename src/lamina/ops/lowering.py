@@ -1,6 +1,6 @@
-"""How a convolution is computed: by XLA's own, or, on the CPU, by what was measured to be faster.
+"""How a convolution is computed: by XLA's own, or, for the CPU, by what was measured to be faster.
 
-Off the CPU this is `jax.lax.conv_general_dilated`. On the CPU (`benchmarks/convolution.py` has the figures)
+`by_xla` is `jax.lax.conv_general_dilated`. `by_shape` is for the CPU, where (`benchmarks/convolution.py` has the figures)
 
 - XLA's convolution is fast only where the axes of its operands lie in one order, and XLA reorders them only outside of loops. JAX's
   gradients are in other orders: in a training loop they take ten to a hundred times as long. So the gradients are written
@@ -8,7 +8,8 @@ Off the CPU this is `jax.lax.conv_general_dilated`. On the CPU (`benchmarks/conv
 - With few input channels, one matrix product over patches is several times faster still.
 - Where each channel is convolved by itself, a sum of shifted products is.
 
-Inside this module images have their channels last: (batch, *spatial, channels), kernels (*spatial, channels / groups, filters).
+Inside this module, but for its first two functions, images have their channels last: (batch, *spatial, channels), kernels
+(*spatial, channels / groups, filters).
 """
 
 import functools
@@ -22,7 +23,6 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from lamina.core.variable import Array
-from lamina.ops.windows import on_cpu
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -67,17 +67,18 @@ class Geometry(NamedTuple):
         return Geometry(self.dilation, tuple(pads), self.spread, self.strides)
 
 
-def convolve(
+def by_xla(
     inputs: Array,
     kernel: Array,
+    *,
     strides: tuple[int, ...],
-    padding: str | Sequence[tuple[int, int]],
+    padding: str | Pads,
     dilation: tuple[int, ...],
     groups: int = 1,
     spread: tuple[int, ...] | None = None,
     data_format: str | None = None,
 ) -> Array:
-    """Returns the convolution of images with a kernel of shape (*spatial, channels / groups, filters).
+    """Returns the convolution of images with a kernel of shape (*spatial, channels / groups, filters), as XLA computes it.
 
     Args:
         inputs: images of any number of spatial axes.
@@ -89,32 +90,44 @@ def convolve(
         spread: how far apart the pixels are put first.
         data_format: where the channels of inputs and outputs are.
     """
-    spread = spread or (1,) * len(strides)
-    if not _is_lowered(inputs, kernel):
-        return jax.lax.conv_general_dilated(
-            inputs,
-            kernel,
-            strides,
-            padding,
-            lhs_dilation=spread,
-            rhs_dilation=dilation,
-            dimension_numbers=_layout(len(strides), data_format),
-            feature_group_count=groups,
-        )
+    return jax.lax.conv_general_dilated(
+        inputs,
+        kernel,
+        strides,
+        padding,
+        lhs_dilation=spread,
+        rhs_dilation=dilation,
+        dimension_numbers=_layout(len(strides), data_format),
+        feature_group_count=groups,
+    )
+
+
+def by_shape(
+    inputs: Array,
+    kernel: Array,
+    *,
+    strides: tuple[int, ...],
+    padding: str | Pads,
+    dilation: tuple[int, ...],
+    groups: int = 1,
+    spread: tuple[int, ...] | None = None,
+    data_format: str | None = None,
+) -> Array:
+    """Returns the same, computed in the way that is fast on a CPU for these shapes; see `by_xla`."""
+    known = all(isinstance(size, int) and size for size in (*inputs.shape, *kernel.shape))
+    if not (known and jnp.issubdtype(inputs.dtype, jnp.floating)):
+        window: dict[str, Any] = dict(strides=strides, padding=padding, dilation=dilation)
+        return by_xla(inputs, kernel, **window, groups=groups, spread=spread, data_format=data_format)
     x = jnp.moveaxis(inputs, 1, -1) if data_format == "channels_first" else inputs
-    way = Geometry(strides, (), spread, dilation)
+    way = Geometry(strides, (), spread or (1,) * len(strides), dilation)
     if isinstance(padding, str):
-        padding = jax.lax.padtype_to_pads(way.spread_sizes(x.shape[1:-1]), way.spans(kernel.shape[:-2]), strides, padding)
-    way = way._replace(pads=tuple((int(before), int(after)) for before, after in padding))
+        sizes = way.spread_sizes(x.shape[1:-1]), way.spans(kernel.shape[:-2])
+        padding = tuple((int(before), int(after)) for before, after in jax.lax.padtype_to_pads(*sizes, strides, padding))
+    way = way._replace(pads=padding)
     # Sums of 16-bit numbers are kept in 32 bits, as XLA's convolution does.
     wide = jnp.promote_types(inputs.dtype, jnp.float32)
     y = _in_groups(x.astype(wide), kernel.astype(wide), way, groups).astype(inputs.dtype)
     return jnp.moveaxis(y, -1, 1) if data_format == "channels_first" else y
-
-
-def _is_lowered(inputs: Array, kernel: Array) -> bool:
-    known = all(isinstance(size, int) and size for size in (*inputs.shape, *kernel.shape))
-    return on_cpu() and known and bool(jnp.issubdtype(inputs.dtype, jnp.floating))
 
 
 def _layout(axes: int, data_format: str | None = None) -> tuple[str, str, str]:

@@ -48,14 +48,16 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Array:
 @unary
 def logdet(x: Any) -> Array:
     """Returns log |det x| of matrices of shape (..., n, n)."""
-    return jnp.linalg.slogdet(x)[1]
+    logarithm: Array = jnp.linalg.slogdet(x)[1]
+    return logarithm
 
 
 @binary
 @compiled()
 def cdist(x: Any, y: Any) -> Array:
     """Returns the Euclidean distance of each row of `x` (..., m, d) to each of `y` (..., n, d), of shape (..., m, n)."""
-    return jnp.linalg.norm(x[..., :, None, :] - y[..., None, :, :], axis=-1)
+    distances: Array = jnp.linalg.norm(x[..., :, None, :] - y[..., None, :, :], axis=-1)
+    return distances
 
 
 # --- segments --------------------------------------------------------------------------------------------------------

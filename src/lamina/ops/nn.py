@@ -94,7 +94,8 @@ def soft_shrink(x: Any, threshold: Any = 0.5) -> Array:
 @compiled()
 def tanh_shrink(x: Any) -> Array:
     """Returns x − tanh(x)."""
-    return x - jnp.tanh(x)
+    shrunk: Array = x - jnp.tanh(x)
+    return shrunk
 
 
 @unary
@@ -127,7 +128,7 @@ def sparsemax(x: Any, axis: int = -1) -> Array:
 @unary
 @compiled("num_classes", "axis", "dtype")
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Array:
-    """Returns 1 at the position of each class number along a new axis, 0 elsewhere; all 0 for what is no class.
+    """Returns 1 at the position of each class number along a new axis, 0 elsewhere; all 0 for what is not a class.
 
     Args:
         x: class numbers from 0 to num_classes − 1.
@@ -160,7 +161,7 @@ def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None) 
     return jnp.moveaxis(jnp.max(hot, axis=min(1, inputs.ndim - 1)), -1, axis)
 
 
-def _class_numbers(x: Any) -> Array:
+def _class_numbers(x: Array) -> Array:
     """Class numbers often come as floats, as labels read from a file do."""
     return x if jnp.issubdtype(x.dtype, jnp.integer) else x.astype(jnp.int32)
 

@@ -303,7 +303,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Array:
 
 @unary
 def clip(x: Any, x_min: Any, x_max: Any) -> Array:
-    """Returns `x` with what is below `x_min` or above `x_max` set to it; None is no bound."""
+    """Returns `x` with what is below `x_min` or above `x_max` set to it; None means no bound."""
     return jnp.clip(x, x_min, x_max)
 
 
@@ -322,7 +322,8 @@ def divide_no_nan(x1: Any, x2: Any) -> Array:
 @unary
 def get_item(x: Any, key: Any) -> Array:
     """Returns `x[key]`."""
-    return x[key]
+    item: Array = x[key]
+    return item
 
 
 @unary

@@ -4,9 +4,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-
-from lamina.core.errors import show_shape
+from lamina.core.text import show_shape
 
 CHANNELS_LAST = "channels_last"
 
@@ -42,7 +40,7 @@ def per_axis(value: int | Sequence[int], axes: int, what: str) -> tuple[int, ...
         what: the argument's name, for the message.
 
     Raises:
-        ValueError: for another number of sizes, or what is no integer.
+        ValueError: for another number of sizes, or what is not an integer.
     """
     given: Any = value if isinstance(value, (tuple, list)) else (value,) * axes
     try:
@@ -76,9 +74,3 @@ def check_fits(shape: Sequence[Any], window: Sequence[int], data_format: str | N
             f"The {what} reaches over {show_shape(window)} elements, more than the inputs have, whose spatial sizes are "
             f"{show_shape(sizes)}. Take a smaller one, or padding='same'."
         )
-
-
-def on_cpu() -> bool:
-    """Tells whether arrays are computed on the CPU unless they are put elsewhere."""
-    device: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
-    return (getattr(device, "platform", device) or jax.default_backend()) == "cpu"

@@ -55,7 +55,7 @@ class Adafactor(Optimizer):
 
     def transformation(self) -> Any:
         """Returns the formula; optax's differs in what it factors and how it decays."""
-        relative = self.relative_step and not callable(self._learning_rate)
+        relative = self.relative_step and not callable(self._lamina.learning_rate)
 
         def start(value: Array) -> Slots:
             if value.ndim < 2:

@@ -28,7 +28,19 @@ def adam(beta_1: float, beta_2: float, epsilon: float, amsgrad: bool = False, ra
     return per_array(start, update)
 
 
-class Adam(Optimizer):
+class MomentsOptimizer(Optimizer):
+    """A base for Adam and its relatives, which keep a moving average of the gradient and one of its size."""
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Any
+    ) -> None:
+        checks.below_one(beta_1=beta_1, beta_2=beta_2)
+        checks.not_negative(epsilon=epsilon)
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+
+class Adam(MomentsOptimizer):
     """w ← w - learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon).
 
     m ← m + (1 - beta_1)(g - m) and v ← v + (1 - beta_2)(g² - v) are moving averages of the gradient and of its square, t is the
@@ -61,10 +73,8 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         **kwargs: Any,
     ) -> None:
-        checks.below_one(beta_1=beta_1, beta_2=beta_2)
-        checks.not_negative(epsilon=epsilon)
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
+        self.amsgrad = amsgrad
 
     def transformation(self) -> Any:
         """Returns the formula; optax's has epsilon inside of the bias correction."""

@@ -4,13 +4,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
-from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.adam import MomentsOptimizer
 from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
-class Adamax(Optimizer):
+class Adamax(MomentsOptimizer):
     """w ← w - learning_rate / (1 - beta_1^t) * m / (u + epsilon): Adam by the infinity norm.
 
     m ← m + (1 - beta_1)(g - m), u ← max(beta_2 * u, |g|), and t is the number of the step.
@@ -31,14 +30,6 @@ class Adamax(Optimizer):
     """
 
     elementwise = True
-
-    def __init__(
-        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Any
-    ) -> None:
-        checks.below_one(beta_1=beta_1, beta_2=beta_2)
-        checks.not_negative(epsilon=epsilon)
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def transformation(self) -> Any:
         """Returns the formula; optax's has epsilon inside of the norm."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.checks import at_least
+
 
 def _check(what: str, holds: Callable[[float], bool], named: dict[str, Any]) -> None:
     for name, value in named.items():
@@ -20,32 +22,31 @@ def given(**named: Any) -> dict[str, Any]:
 
 
 def numbers(**named: Any) -> None:
-    """Raises ValueError for what is no finite number."""
+    """Raises ValueError for what is not a finite number."""
     _check("a number", lambda value: True, named)
 
 
 def not_negative(**named: Any) -> None:
-    """Raises ValueError for what is no number from 0."""
+    """Raises ValueError for what is not a number from 0."""
     _check("a number that is not negative", lambda value: value >= 0, named)
 
 
 def positive(**named: Any) -> None:
-    """Raises ValueError for what is no number above 0."""
+    """Raises ValueError for what is not a number above 0."""
     _check("a positive number", lambda value: value > 0, named)
 
 
 def fractions(**named: Any) -> None:
-    """Raises ValueError for what is no number from 0 to 1."""
+    """Raises ValueError for what is not a number from 0 to 1."""
     _check("a number from 0 to 1", lambda value: 0 <= value <= 1, named)
 
 
 def below_one(**named: Any) -> None:
-    """Raises ValueError for what is no number from 0 up to, and without, 1."""
+    """Raises ValueError for what is not a number from 0 up to, and without, 1."""
     _check("at least 0 and less than 1", lambda value: 0 <= value < 1, named)
 
 
 def integers(least: int, **named: Any) -> None:
-    """Raises ValueError for what is no integer of at least `least`."""
+    """Raises ValueError for what is not an integer of at least `least`."""
     for name, value in named.items():
-        if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
-            raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}.")
+        at_least(least, value, name)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import lamina.optimizers.checks as checks
-from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.adam import MomentsOptimizer
 from lamina.optimizers.transformations import descend
 
 
-class Lamb(Optimizer):
+class Lamb(MomentsOptimizer):
     """w ← w - learning_rate * |w| / |d| * d, where d = m̂ / (sqrt(v̂) + epsilon) is Adam's direction.
 
     Each variable moves in proportion to its norm, which lets batches be large. Where |w| or |d| is 0, the ratio is 1.
@@ -26,14 +25,6 @@ class Lamb(Optimizer):
     >>> round(float(w), 4)
     1.8
     """
-
-    def __init__(
-        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Any
-    ) -> None:
-        checks.below_one(beta_1=beta_1, beta_2=beta_2)
-        checks.not_negative(epsilon=epsilon)
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def transformation(self) -> Any:
         """Returns optax's Adam, its trust ratio, and the descent."""

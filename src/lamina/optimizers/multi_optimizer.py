@@ -1,16 +1,53 @@
 """MultiOptimizer: several optimizers, each of which moves some of the variables."""
 
-import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from lamina.core.config import Configurable, serialize
-from lamina.core.frame import Transaction, thread
-from lamina.core.leaving import public
+from lamina.core.context import context
+from lamina.core.errors import filtered
+from lamina.core.frame import transact
+from lamina.core.tree import Record, snake_case
 from lamina.core.variable import Array, Variable
+from lamina.optimizers.base import BaseOptimizer, by_target
 from lamina.optimizers.loss_scale import LossScaleOptimizer
 from lamina.optimizers.optimizer import Optimizer
+
+
+class MultiRecord(Record):
+    """What Lamina keeps of several optimizers, out of sight of the tree: what they move belongs to others.
+
+    Attributes:
+        movers: for each variable, by its `id`, the variable, weakly, and the optimizer that moves it.
+        excluded: the variables that are spared weight decay, and regular expressions for names of others.
+    """
+
+    __slots__ = ("excluded", "movers")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.movers: dict[int, tuple[weakref.ref[Variable], Optimizer]] = {}
+        self.excluded: tuple[list[Variable], list[str]] = [], []
+
+    def note(self, variable: Variable, optimizer: Optimizer) -> None:
+        """Takes note of which optimizer moves a variable."""
+        key, movers = id(variable), self.movers
+        movers[key] = weakref.ref(variable, lambda _: movers.pop(key, None)), optimizer
+
+    def targets(self) -> list[Variable]:
+        """Returns the variables that are moved."""
+        return [variable for reference, _ in list(self.movers.values()) if (variable := reference()) is not None]
+
+    def __getstate__(self) -> dict[str, Any]:
+        movers = [(reference(), optimizer) for reference, optimizer in self.movers.values()]
+        return {**super().__getstate__(), "movers": [each for each in movers if each[0] is not None]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "movers": {}})
+        for variable, optimizer in state["movers"]:
+            self.note(variable, optimizer)
 
 
 class OptimizerMap(Configurable, MutableMapping, family="optimizer_maps"):
@@ -24,7 +61,7 @@ class OptimizerMap(Configurable, MutableMapping, family="optimizer_maps"):
         optimizer_map: a dict from keys to optimizers.
 
     Raises:
-        TypeError: for a key that is no text, or what is no optimizer.
+        TypeError: for a key that is not a string, or what is not an optimizer.
         ValueError: for a key that is there already, or an optimizer that cannot be one of several; when looked up, for a path that
             fits two keys.
 
@@ -75,7 +112,7 @@ class OptimizerMap(Configurable, MutableMapping, family="optimizer_maps"):
         return {"default_optimizer": serialize(self.default_optimizer), "optimizer_map": serialize(self._optimizers)}
 
 
-class MultiOptimizer(Optimizer):
+class MultiOptimizer(BaseOptimizer):
     """Several optimizers, each of which moves some of the variables: one for the encoder, say, and one for the rest.
 
     Learning rates are those of `optimizers`; there is none for all.
@@ -86,7 +123,7 @@ class MultiOptimizer(Optimizer):
         name: its name; by default the class's in snake case.
 
     Raises:
-        TypeError: for what is neither; before the first step, for what is no optimizer.
+        TypeError: for what is neither; before the first step, for what is not an optimizer.
         ValueError: for an optimizer that cannot be one of several.
 
     >>> slow, fast = lamina.Variable(1.0, name="slow"), lamina.Variable(1.0, name="fast")
@@ -96,7 +133,8 @@ class MultiOptimizer(Optimizer):
     0.9 0.5
     """
 
-    _untracked = Optimizer._untracked | {"_movers"}
+    _record = MultiRecord
+    _lamina: MultiRecord
 
     def __init__(
         self, optimizer_map: Callable[[Variable], Optimizer], loss_scale_factor: float | None = None, name: str | None = None
@@ -105,15 +143,17 @@ class MultiOptimizer(Optimizer):
             raise TypeError(
                 f"optimizer_map must be an OptimizerMap, or a function from a variable to its optimizer, not {optimizer_map!r}."
             )
-        super().__init__(0.0, loss_scale_factor=loss_scale_factor, name=name)
+        self._lamina.name = name or snake_case(type(self).__name__)
+        self.loss_scale_factor = loss_scale_factor
         self.optimizer_map = optimizer_map
         self.optimizers: list[Optimizer] = []
-        self._movers: dict[Variable, Optimizer] = {}
+        self.built = False
+        self._iterations = Variable(0, trainable=False, name="iterations")
         if isinstance(optimizer_map, OptimizerMap):
             for optimizer in (*optimizer_map.values(), optimizer_map.default_optimizer):
                 self._take_in(optimizer)
 
-    def _take_in(self, optimizer: Any) -> Optimizer:
+    def _take_in(self, optimizer: Optimizer) -> Optimizer:
         if not any(optimizer is known for known in self.optimizers):
             one_of_several(optimizer).loss_scale_factor = self.loss_scale_factor
             self.optimizers = [*self.optimizers, optimizer]
@@ -131,6 +171,24 @@ class MultiOptimizer(Optimizer):
         """Its counter of steps, and what the optimizers have."""
         return [self._iterations, *(variable for optimizer in self.optimizers for variable in optimizer.variables)]
 
+    def _variables_by_path(self, paths: Mapping[int, str]) -> Iterator[tuple[str, Variable]]:
+        yield "iterations", self._iterations
+        for i, optimizer in enumerate(self.optimizers):
+            yield from ((f"{i}/{path}", variable) for path, variable in optimizer._variables_by_path(paths))
+
+    def _paths_in(self, steps: Iterable[str]) -> set[str]:
+        return super()._paths_in(rest for step in steps if (rest := step.partition("/")[2]))
+
+    @property
+    def iterations(self) -> Variable:
+        """The number of steps so far."""
+        return self._iterations
+
+    @property
+    def targets(self) -> list[Variable]:
+        """What the optimizers move, in the order in which it came."""
+        return self._lamina.targets()
+
     @property
     def learning_rate(self) -> Any:
         """There is none: raises AttributeError."""
@@ -141,36 +199,53 @@ class MultiOptimizer(Optimizer):
         raise AttributeError(f"{self.name} has no learning rate of its own: set those of {self.name}.optimizers.")
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Asks which optimizer moves which variable, and builds each of them."""
-        if self.built:
-            return
-        targets = tuple(variables)
-        self._movers = {variable: self._take_in(self.optimizer_map(variable)) for variable in targets}
-        for optimizer, theirs in self._shares(targets):
-            if any(self._excluded):
-                optimizer._excluded = self._excluded
+        """Asks which optimizer moves a variable that is new, and builds that one for it."""
+        record = self._lamina
+        for variable in variables:
+            if id(variable) not in record.movers:
+                optimizer = self._take_in(self.optimizer_map(variable))
+                if any(record.excluded) and not optimizer.built:
+                    optimizer.exclude_from_weight_decay(*record.excluded)
+                record.note(variable, optimizer)
+        for optimizer, theirs in self._shares(self.targets):
             optimizer.build(theirs)
-        self._targets, self.built = targets, True
+        self.built = True
+
+    def exclude_from_weight_decay(self, var_list: Iterable[Variable] | None = None, var_names: Iterable[str] | None = None) -> None:
+        """Takes variables out of the weight decay of all of them. Arguments and errors are those of `Optimizer`'s."""
+        if self.built:
+            raise ValueError(f"{self.name} has taken steps already; exclude variables from weight decay before the first.")
+        self._lamina.excluded = list(var_list or ()), list(var_names or ())
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Returns what to differentiate: the loss times `loss_scale_factor`, where there is one."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def _shares(self, variables: Sequence[Variable]) -> list[tuple[Optimizer, list[Variable]]]:
         """Returns each optimizer with those of the variables that it moves, where there are such."""
-        shares = [(optimizer, [v for v in variables if self._movers[v] is optimizer]) for optimizer in self.optimizers]
+        movers = self._lamina.movers
+        shares = [(optimizer, [v for v in variables if movers[id(v)][1] is optimizer]) for optimizer in self.optimizers]
         return [(optimizer, theirs) for optimizer, theirs in shares if theirs]
 
-    @public
+    @filtered
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         """Takes one step with each optimizer. Arguments and errors are those of `Optimizer.apply`."""
         grads = list(grads)
-        targets = self._targets if trainable_variables is None else tuple(trainable_variables)
+        targets = self.targets if trainable_variables is None else list(trainable_variables)
         if not grads and not targets:
             return
-        by_target = self._checked(grads, targets)
+        found = by_target(self, grads, targets)
         self.build(targets)
-        with contextlib.nullcontext() if thread.frames else Transaction():
-            for optimizer, theirs in self._shares(targets):
-                if any(by_target[variable] is not None for variable in theirs):
-                    optimizer.apply([by_target[variable] for variable in theirs], theirs)
-            self._iterations.assign_add(1)
+        if context.frames:
+            self._take_each(found)
+        else:
+            transact(self._take_each, found)
+
+    def _take_each(self, grads: dict[Variable, Any]) -> None:
+        for optimizer, theirs in self._shares(list(grads)):
+            if any(grads[variable] is not None for variable in theirs):
+                optimizer.apply([grads[variable] for variable in theirs], theirs)
+        self._iterations.assign_add(1)
 
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Each optimizer sets its variables to their moving averages, where it has such."""
@@ -180,13 +255,15 @@ class MultiOptimizer(Optimizer):
 
     def state_of(self, variable: Variable) -> dict[str, Array]:
         """What the optimizer that moves a variable keeps for it."""
-        return self._movers[variable].state_of(variable) if variable in self._movers else super().state_of(variable)
+        if id(variable) not in self._lamina.movers:
+            raise ValueError(f"{self.name} keeps nothing for {variable!r}: it does not move it, or has not yet.")
+        return self._lamina.movers[id(variable)][1].state_of(variable)
 
 
 def one_of_several(optimizer: Any) -> Optimizer:
-    """Returns an optimizer that can be one of several; raises TypeError for what is none, ValueError for one that cannot."""
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"A variable is moved by a lamina.optimizers.Optimizer, not {optimizer!r}.")
+    """Returns an optimizer that can be one of several; raises TypeError for anything else, ValueError for one that cannot."""
     if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
         raise ValueError(f"{optimizer.name} cannot be one of several optimizers. Put them all into one {type(optimizer).__name__}.")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"A variable is moved by a lamina.optimizers.Optimizer, not {optimizer!r}.")
     return optimizer

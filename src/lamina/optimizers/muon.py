@@ -83,6 +83,7 @@ class Muon(Optimizer):
         self.exclude_layers, self.exclude_embeddings = list(exclude_layers or ()), exclude_embeddings
         self.muon_a, self.muon_b, self.muon_c = muon_a, muon_b, muon_c
         self.momentum, self.ns_steps, self.nesterov = momentum, ns_steps, nesterov
+        self._way_of: dict[str, str] = {}
 
     def _by_adam(self, variable: Variable) -> bool:
         if variable.ndim != 2 or (self.exclude_embeddings and "embedding" in variable.path.lower()):
@@ -97,10 +98,6 @@ class Muon(Optimizer):
         """Returns the formula for matrices, and Adam's for the rest; optax's differs in what is a matrix and how it is scaled."""
         import optax
 
-        if not self.built:  # decided once, for a path changes when its layer is put into another
-            variables = {name: self._targets[members[0]] for name, members in self._packing.members.items()}
-            self._ways = {name: "adam" if self._by_adam(variable) else "muon" for name, variable in variables.items()}
-
         def start(value: Array) -> Slots:
             return {"momentum": zeros(value)}
 
@@ -112,6 +109,15 @@ class Muon(Optimizer):
 
         adams = adam(self.adam_beta_1, self.adam_beta_2, self.epsilon, rate_factor=self.adam_lr_ratio)
         return optax.partition({"muon": per_array(start, update), "adam": adams}, self._ways)
+
+    def _ways(self, values: dict[str, Any]) -> dict[str, str]:
+        """Returns how each variable is moved: decided once, for a path changes when its layer is put into another."""
+        known = self._way_of
+        for kept in self._lamina.kept.values():
+            target = kept.target()
+            if kept.name not in known and target is not None:
+                known[kept.name] = "adam" if self._by_adam(target) else "muon"
+        return {name: known[name] for name in values}
 
     def _orthogonalized(self, x: Array) -> Array:
         tall = x.shape[0] > x.shape[1]

@@ -4,13 +4,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
-from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.adam import MomentsOptimizer
 from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
-class Nadam(Optimizer):
+class Nadam(MomentsOptimizer):
     """w ← w - learning_rate * m̂ / (sqrt(v̂) + epsilon): Adam with Nesterov momentum.
 
     m̂ = u_{t+1} * m / (1 - u_1 ⋯ u_{t+1}) + (1 - u_t) * g / (1 - u_1 ⋯ u_t), where u_t = beta_1 * (1 - 0.96^t / 2), and
@@ -32,14 +31,6 @@ class Nadam(Optimizer):
     """
 
     elementwise = True
-
-    def __init__(
-        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Any
-    ) -> None:
-        checks.below_one(beta_1=beta_1, beta_2=beta_2)
-        checks.not_negative(epsilon=epsilon)
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def transformation(self) -> Any:
         """Returns the formula; optax's has a constant momentum."""

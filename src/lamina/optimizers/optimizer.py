@@ -1,34 +1,33 @@
 """Optimizer: moves variables against their gradients, by an optax transformation."""
 
-import contextlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+import lamina.initializers as initializers
 import lamina.optimizers.checks as checks
 from lamina.core.config import constructor_arguments, serialize
+from lamina.core.context import context
 from lamina.core.control import cond
-from lamina.core.errors import describe, suggest
-from lamina.core.frame import Transaction, concrete, thread
-from lamina.core.leaving import public
-from lamina.core.lift import lift
-from lamina.core.naming import snake_case
-from lamina.core.shown import shown_arguments
+from lamina.core.errors import filtered
+from lamina.core.frame import concrete, transact
+from lamina.core.placement import is_on_one_cpu, own_memory, to_host
+from lamina.core.text import format_arguments, suggest, unused_name
+from lamina.core.tree import Paths, attach, snake_case
 from lamina.core.variable import Array, Variable
-from lamina.optimizers.by_step import ByStep, kept
-from lamina.optimizers.packing import Packing, unused
+from lamina.optimizers.base import BaseOptimizer, by_target
+from lamina.optimizers.ravel import MOST, Groups
+from lamina.optimizers.slots import Kept, OptimizerRecord, slot_variable
 
-Arrays = dict[str, Array]
-
-_SMALL = 16384  # elements; beyond, copying an array into a vector costs what is saved
+Moves = dict[Variable, Array]
 
 
-class Optimizer(ByStep, family="optimizers"):
+class Optimizer(BaseOptimizer):
     """variable ← constraint(variable + update), the update from an optax transformation of the gradient.
 
     A subclass defines `transformation()`, or, as in Keras, `update_step(gradient, variable, learning_rate)`. A step, where all
@@ -38,9 +37,10 @@ class Optimizer(ByStep, family="optimizers"):
 
     Gradients that are None, and variables that a step leaves out, stay as they are, with all that is kept for them.
 
-    `variables` holds, in this order, `iterations`, `learning_rate` (where it is a number), the transformation's state, the moving
-    averages and the accumulated gradients. Where the transformation is `elementwise`, what is kept for small float32 variables lies
-    in one vector for all of them, which is faster; `state_of(variable)` takes apart what belongs to one.
+    `variables` holds, in this order, `iterations`, `learning_rate` (where it is a number), what is kept for all variables together,
+    and for each variable its slots (`momentum`, ...), its moving average and the sum of its gradients. A slot's path has the path
+    of its variable in it: `adam/net/dense/kernel/momentum`. What is kept for a variable stays while it is frozen, and goes when
+    the variable does; a variable that is new is given slots at its first step.
 
     Args:
         learning_rate: the size of a step; or a function of the number of calls before this one, such as those of
@@ -52,18 +52,20 @@ class Optimizer(ByStep, family="optimizers"):
         global_clipnorm: if the norm of all gradients together is greater, they are scaled so that it is this.
         use_ema: keep an exponential moving average a ← ema_momentum * a + (1 - ema_momentum) * w of each variable.
         ema_momentum: how much of it is kept at each step, from 0 to 1.
-        ema_overwrite_frequency: the averages replace the variables after every so many steps; None for only at the end of training,
-            by `finalize_variable_values`.
+        ema_overwrite_frequency: the averages replace the variables after every n-th step; None for only at the end of training, by
+            `finalize_variable_values`.
         loss_scale_factor: what `scale_loss` multiplies the loss with, and gradients are divided by.
-        gradient_accumulation_steps: move only at every so manieth call, by the mean of the gradients since.
+        gradient_accumulation_steps: move only at every n-th call, by the mean of the gradients since the last time.
 
     Raises:
         ValueError: for an argument out of its range, named in the message.
     """
 
-    stands_apart = True
-    elementwise: bool = False  # whether what happens to an element depends on its own gradients alone; small arrays are packed then
-    _untracked = ByStep._untracked | {"_targets", "_excluded"}
+    elementwise: bool = (
+        False  # whether what happens to an element depends on its own gradients alone; small arrays may be updated as one then
+    )
+    _record = OptimizerRecord
+    _lamina: OptimizerRecord
 
     def __init__(
         self,
@@ -96,29 +98,29 @@ class Optimizer(ByStep, family="optimizers"):
         checks.integers(2, **checks.given(gradient_accumulation_steps=gradient_accumulation_steps))
         if ema_overwrite_frequency is not None and not use_ema:
             raise ValueError(f"ema_overwrite_frequency={ema_overwrite_frequency} needs the averages of use_ema=True.")
-        self._explicit_name = name or snake_case(type(self).__name__)
+        record = self._lamina
+        record.name = name or snake_case(type(self).__name__)
         self.weight_decay, self.loss_scale_factor = weight_decay, loss_scale_factor
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self._iterations = Variable(0, trainable=False, name="iterations")
-        self._learning_rate: Variable | Callable[[Any], Any] = learning_rate
+        record.iterations = Variable(0, trainable=False, name="iterations")
+        record.learning_rate = learning_rate
+        attach(self, "iterations", record.iterations)
         if not callable(learning_rate):
-            self._learning_rate = Variable(float(learning_rate), trainable=False, dtype="float32", name="learning_rate")
+            record.learning_rate = Variable(float(learning_rate), trainable=False, dtype="float32", name="learning_rate")
+            attach(self, "learning_rate", record.learning_rate)
         self.built = False
-        self.state: list[Variable] = []
-        self._averages: dict[str, Variable] = {}
-        self._accumulators: dict[str, Variable] = {}
-        self._excluded: tuple[set[Variable], re.Pattern[str] | None] = set(), None
-        self._targets: tuple[Variable, ...] = ()
 
     def _facts(self) -> Iterable[str]:
-        rate: Any = self._learning_rate
-        steps = int(np.asarray(self._iterations._value))
+        rate: Any = self._lamina.learning_rate
+        steps = int(to_host(self._lamina.iterations._value))
         if isinstance(rate, Variable):
-            rate = float(f"{np.asarray(rate._value):.6g}")
+            rate = float(f"{to_host(rate._value):.6g}")
         given = {name: value for name, value in self._given_by_name().items() if name not in ("name", "learning_rate")}
-        return [*shown_arguments({"learning_rate": rate, **given}), f"{steps:,} step{'' if steps == 1 else 's'} done"]
+        return [*format_arguments({"learning_rate": rate, **given}), f"{steps:,} step{'' if steps == 1 else 's'} done"]
+
+    # --- what subclasses define --------------------------------------------------------------------------------------
 
     def transformation(self) -> Any:
         """Returns the optax transformation from gradients to what is added to the variables.
@@ -126,11 +128,23 @@ class Optimizer(ByStep, family="optimizers"):
         Its arrays are dicts by the variables' paths. `update` is given, besides, `learning_rate` and `step`, the number of the
         update from 1 on, both as float32; `lamina.optimizers.descend()` is the transformation that multiplies with -learning_rate.
         """
-        if type(self).update_step is ByStep.update_step:
+        if not _steps_by_variable(self):
             raise NotImplementedError(f"{type(self).__name__} has no transformation(self). Define it: it returns an optax one.")
         import optax
 
         return optax.identity()
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Moves one variable: what a subclass may define in place of `transformation`.
+
+        It assigns to the variable, and to what the subclass's `build` has made with `add_variable_from_reference`.
+
+        Args:
+            gradient: the gradient, clipped as the options say.
+            variable: the variable, shrunk by its weight decay.
+            learning_rate: the size of this step.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no update_step(self, gradient, variable, learning_rate).")
 
     # --- what it keeps -----------------------------------------------------------------------------------------------
 
@@ -138,36 +152,53 @@ class Optimizer(ByStep, family="optimizers"):
     def iterations(self) -> Any:
         """The number of steps so far: of calls, or of updates where gradients are accumulated."""
         steps = self.gradient_accumulation_steps
-        return self._iterations if steps is None else self._iterations.read() // steps
+        return self._lamina.iterations if steps is None else self._lamina.iterations._read() // steps
 
     @property
     def learning_rate(self) -> Any:
         """The size of a step now; assign a number to change it, also between batches. A schedule cannot be changed to a number."""
-        return self._learning_rate if isinstance(self._learning_rate, Variable) else self._rate()
+        rate = self._lamina.learning_rate
+        return rate if isinstance(rate, Variable) else self._rate()
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
+        rate = self._lamina.learning_rate
         if callable(value) and not isinstance(value, Variable):
             if self.built:
                 raise ValueError(
                     f"{self.name} has taken steps, and compiled ones would keep the learning rate that they have. Give the "
                     "schedule to a new optimizer."
                 )
-            self._learning_rate = value
+            self._lamina.learning_rate = value
             return
-        if not isinstance(self._learning_rate, Variable):
+        if not isinstance(rate, Variable):
             raise ValueError(
-                f"The learning rate of {self.name} follows the schedule {self._learning_rate!r}; {value!r} cannot be assigned to "
+                f"The learning rate of {self.name} follows the schedule {rate!r}; {value!r} cannot be assigned to "
                 "it. Create the optimizer with a number to assign others."
             )
         if not isinstance(value, (Variable, jax.Array)):
             checks.not_negative(learning_rate=value)
-        self._learning_rate.assign(value.value if isinstance(value, Variable) else jnp.asarray(value, "float32"))
+        rate.assign(value)
 
     def _rate(self) -> Array:
-        if isinstance(self._learning_rate, Variable):
-            return self._learning_rate.read()
-        return jnp.asarray(self._learning_rate(self._iterations.read()), "float32")
+        rate = self._lamina.learning_rate
+        return rate._read() if isinstance(rate, Variable) else jnp.asarray(rate(self._lamina.iterations._read()), "float32")
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All that it keeps: see the class."""
+        return self._lamina.variables()
+
+    @property
+    def targets(self) -> list[Variable]:
+        """The variables that it keeps state for, in the order in which they came."""
+        return self._lamina.targets()
+
+    def _besides(self) -> Iterator[tuple[str, Variable]]:
+        return self._lamina.by_path({})
+
+    def _variables_by_path(self, paths: Mapping[int, str]) -> Iterator[tuple[str, Variable]]:
+        return self._lamina.by_path(paths)
 
     def state_of(self, variable: Variable) -> dict[str, Array]:
         """Returns what is kept for a variable: its slots by their names, its `average` and its `accumulator`.
@@ -178,20 +209,13 @@ class Optimizer(ByStep, family="optimizers"):
         >>> optimizer.state_of(w)
         {'trace': Array([-0.5, -0.5], dtype=float32)}
         """
-        i = self._number(variable)
-        name = self._packing.name_of(i)
-        found: dict[str, Variable] = {}
-        for (slot, owner), held in zip(self._slots, self.state, strict=True):
-            if owner == name:
-                found[unused(slot, found)] = held
-        found |= {slot: held[name] for slot, held in (("average", self._averages), ("accumulator", self._accumulators)) if held}
-        return {slot: self._packing.part(i, held.value) for slot, held in found.items()}
+        return {slot: held.value for slot, held in self._kept_for(variable).by_slot().items()}
 
-    def _number(self, variable: Variable) -> int:
-        for i, target in enumerate(self._targets):
-            if target is variable:
-                return i
-        raise ValueError(f"{self.name} keeps nothing for {variable!r}: it does not move it, or has not yet.")
+    def _kept_for(self, variable: Variable) -> Kept:
+        kept = self._lamina.kept.get(id(variable))
+        if kept is None:
+            raise ValueError(f"{self.name} keeps nothing for {variable!r}: it does not move it, or has not yet.")
+        return kept
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, with the learning rate as it is now."""
@@ -199,12 +223,13 @@ class Optimizer(ByStep, family="optimizers"):
         taken = constructor_arguments(cls)
         config = {name: getattr(self, name) for name in _OPTIONS if taken is None or name in taken}
         config.update(super().get_config())
-        if "learning_rate" in config and isinstance(self._learning_rate, Variable):
-            rate = self._learning_rate.numpy()
-            if callable(config["learning_rate"]) or np.float32(config["learning_rate"]) != rate:
-                config["learning_rate"] = float(rate)
+        rate = self._lamina.learning_rate
+        if "learning_rate" in config and isinstance(rate, Variable):
+            now = rate.numpy()
+            if callable(config["learning_rate"]) or np.float32(config["learning_rate"]) != now:
+                config["learning_rate"] = float(now)
         elif "learning_rate" in config:
-            config["learning_rate"] = serialize(self._learning_rate)
+            config["learning_rate"] = serialize(rate)
         return config
 
     # --- before the first step ---------------------------------------------------------------------------------------
@@ -221,7 +246,7 @@ class Optimizer(ByStep, family="optimizers"):
         """
         if self.built:
             raise ValueError(f"{self.name} has taken steps already; exclude variables from weight decay before the first.")
-        self._excluded = set(var_list or ()), re.compile("|".join(var_names)) if var_names else None
+        self._lamina.excluded = set(var_list or ()), re.compile("|".join(var_names)) if var_names else None
 
     def _decay_of(self, variable: Variable) -> float:
         """Returns the share of its learning rate by which a variable shrinks at each step."""
@@ -229,224 +254,170 @@ class Optimizer(ByStep, family="optimizers"):
 
     def _spared(self, variable: Variable) -> bool:
         """Tells whether a variable has been taken out of weight decay."""
-        variables, names = self._excluded
+        variables, names = self._lamina.excluded
         return variable in variables or (names is not None and names.search(variable.name) is not None)
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Creates the state for the variables that it is to move; runs by itself before the first step."""
-        if self.built:
-            return
-        self._targets = tuple(variables)
-        decays = [self._decay_of(variable) for variable in self._targets]
-        small = [self.elementwise and v.dtype == np.float32 and v.size <= _SMALL for v in self._targets]
-        self._packing = Packing(self._targets, [d if s else None for d, s in zip(decays, small, strict=True)])
-        self._decays = {name: decays[members[0]] for name, members in self._packing.members.items()}
-        with concrete():
-            values = self._packing.pack([variable.read() for variable in self._targets], np)
-            leaves, self._structure = jax.tree_util.tree_flatten_with_path(self.transformation().init(values))
-            self._slots = [self._slot(path) for path, _ in leaves]
-            self.state = [kept(leaf, owner, slot) for (_, leaf), (slot, owner) in zip(leaves, self._slots, strict=True)]
-            zeros = {name: np.zeros(value.shape, value.dtype) for name, value in values.items()}
-            if self.use_ema:
-                self._averages = {name: kept(zero, name, "average") for name, zero in zeros.items()}
-            if self.gradient_accumulation_steps is not None:
-                self._accumulators = {name: kept(zero, name, "accumulator") for name, zero in zeros.items()}
+        """Creates the state for variables that it is to move; what it has for others stays. Runs by itself at each new one."""
+        new = [variable for variable in variables if id(variable) not in self._lamina.kept]
+        if new:
+            paths = Paths()
+            with concrete():
+                self._keep(new, [self._lamina.keep(variable, paths.of(variable)) for variable in new])
         self.built = True
 
-    def _slot(self, path: tuple[Any, ...]) -> tuple[str, str | None]:
-        """Returns what a leaf of the state is called, and the name of the array that it is kept for, or None if for all."""
-        steps = [getattr(step, "key", getattr(step, "name", None)) for step in path]
-        words = [step for step in steps if isinstance(step, str)]
-        if words and words[-1] in self._packing.members and len(words) > 1:
-            return words[-2], words[-1]
-        return (words[-1] if words else "state"), None
+    def _keep(self, variables: list[Variable], kept: list[Kept]) -> None:
+        """Makes the slots of new variables, and at the first call what is kept for all together."""
+        values = {own.name: to_host(variable._read()) for own, variable in zip(kept, variables, strict=True)}
+        by_name = {own.name: (own, variable) for own, variable in zip(kept, variables, strict=True)}
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.transformation().init(values))
+        for (slot, name), (_, leaf) in zip(_places(leaves, values), leaves, strict=True):
+            if name is not None:
+                own, variable = by_name[name]
+                self._attach(own.slots, slot, slot_variable(leaf, variable))
+            elif slot not in self._lamina.shared:
+                self._attach(self._lamina.shared, slot, slot_variable(leaf))
+        for own, variable in by_name.values():
+            for slot, wanted in (("average", self.use_ema), ("accumulator", self.gradient_accumulation_steps is not None)):
+                if wanted:
+                    self._attach(own.extra, slot, slot_variable(np.zeros(variable.shape, variable.dtype), variable))
+
+    def _attach(self, among: dict[str, Variable], slot: str, variable: Variable) -> Variable:
+        among[slot] = variable
+        attach(self, "slots", variable)
+        return variable
 
     # --- a step ------------------------------------------------------------------------------------------------------
 
-    @public
+    @filtered
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Takes one step; none where there are no gradients.
+        """Takes one step; none where there are no gradients. A step that fails changes nothing.
 
         Args:
             grads: one gradient for each variable; where it is None, the variable stays as it is.
-            trainable_variables: those of the first call or some of them; all of them if left out.
+            trainable_variables: what is moved; all that it has moved so far if left out.
 
         Raises:
-            ValueError: if gradients and variables do not fit together, a variable is not among those of the first call, or all
-                gradients are None.
-            TypeError: for what is no variable of a floating dtype. A step that fails changes nothing.
+            ValueError: if gradients and variables do not fit together, or all gradients are None.
+            TypeError: for what is not a variable of a floating dtype.
         """
         grads = list(grads)
-        targets = self._targets if trainable_variables is None else tuple(trainable_variables)
+        targets = self.targets if trainable_variables is None else list(trainable_variables)
         if not grads and not targets:
             return
-        by_target = self._checked(grads, targets)
-        self.build(targets)
-        with contextlib.nullcontext() if thread.frames else Transaction():
-            self._take([by_target.get(target) for target in self._targets])
+        found = by_target(self, grads, targets)
+        self._build_new(targets)
+        if context.frames:
+            self._take(found)
+        else:
+            transact(self._take, found)
 
-    def _take(self, given: list[Any]) -> None:
-        """Takes one step by gradients in the order of the variables, None for those that stay as they are."""
-        moves = [grad is not None for grad in given]
-        values = [target.read() for target in self._targets]
-        arrays = [jnp.zeros_like(v) if g is None else jnp.asarray(g, v.dtype) for g, v in zip(given, values, strict=True)]
+    def _build_new(self, targets: Sequence[Variable]) -> None:
+        """Builds what is needed for variables that are new."""
+        new = [target for target in targets if id(target) not in self._lamina.kept]
+        if self.built and new and _steps_by_variable(self):
+            raise ValueError(
+                f"{self.name} keeps what its build has made for {len(self.targets)} variables, and was now given others, among "
+                f"them {new[0]!r}. Compile the model again, with a new optimizer."
+            )
+        if new or not self.built:
+            self.build(targets)
+
+    def _take(self, grads: dict[Variable, Any]) -> None:
+        """Takes one step by gradients, None for variables that stay as they are."""
+        moved: Moves = {v: jnp.asarray(own_memory(g), v.dtype) for v, g in grads.items() if g is not None}
         if self.loss_scale_factor is not None:
-            arrays = [array / self.loss_scale_factor for array in arrays]
-        step = self._update if self.gradient_accumulation_steps is None else self._accumulate
-        packed = step(self._packing.pack(values), self._packing.pack(arrays), None if all(moves) else self._packing.marks(moves))
+            moved = {variable: grad / self.loss_scale_factor for variable, grad in moved.items()}
+        values = (self._update if self.gradient_accumulation_steps is None else self._accumulate)(moved)
         if self.use_ema:
-            packed = self._average(packed)
-        for target, value, moved in zip(self._targets, self._packing.unpack(packed), moves, strict=True):
-            if moved or self.ema_overwrite_frequency is not None:
-                target.assign(target.constraint(value) if moved and target.constraint is not None else value)
-        self._iterations.assign_add(1)
+            values = self._average({variable: values.get(variable, variable._read()) for variable in grads})
+        for variable, value in values.items():
+            variable.assign(variable.constraint(value) if variable in moved and variable.constraint is not None else value)
+        self._lamina.iterations.assign_add(1)
 
-    def _checked(self, grads: list[Any], targets: Sequence[Variable]) -> dict[Variable, Any]:
-        """Returns gradients by variable; raises what `apply` promises."""
-        if not targets:
-            raise ValueError(f"{self.name} does not know yet what to move: give apply the variables too, or call build(variables).")
-        if len(grads) != len(targets):
-            raise ValueError(f"{self.name} was given {len(grads)} gradients for {len(targets)} variables.")
-        by_target = dict(zip(targets, grads, strict=True))
-        if len(by_target) != len(targets):
-            raise ValueError(f"{self.name} was given a variable twice.")
-        if all(grad is None for grad in grads):
-            raise ValueError(f"{self.name} was given None for every gradient: the loss depends on none of the variables.")
-        known = {*self._targets}
-        for target, grad in by_target.items():
-            if not isinstance(target, Variable) or not jnp.issubdtype(target.dtype, jnp.floating):
-                raise TypeError(f"{self.name} moves variables of floating dtypes, not {target!r}.")
-            if self.built and target not in known:
-                raise ValueError(
-                    f"{self.name} keeps state for {len(self._targets)} variables, and was now given others, among them {target!r}. "
-                    "If layers were put in, replaced or unfrozen since it began, compile the model again, with a new optimizer; in "
-                    "a train_step of your own use one optimizer for each set of variables."
-                )
-            if grad is not None and np.shape(grad) != target.shape:
-                raise ValueError(f"{self.name} was given the gradient {describe(grad)} for {target!r}.")
-        return by_target
+    def _update(self, grads: Moves) -> Moves:
+        """Returns the values of variables after one update."""
+        grads, rate = self._clipped(grads), self._rate()
+        decays = {variable: self._decay_of(variable) for variable in grads}
+        if _steps_by_variable(self):
+            for variable, grad in grads.items():
+                variable.assign(_shrunk(variable._read(), decays[variable], rate))
+                self.update_step(grad, variable, rate)
+            return {variable: variable._read() for variable in grads}
+        kept = [self._lamina.kept[id(variable)] for variable in grads]
+        kinds = [decays[variable] if self._joins(variable) else None for variable in grads]
+        groups = Groups([own.name for own in kept], [variable.shape for variable in grads], kinds)
+        values, joined = (groups.join(list(arrays)) for arrays in ([v._read() for v in grads], grads.values()))
+        own_decay = {name: list(decays.values())[members[0]] for name, members in groups.members.items()}
+        params = {name: _shrunk(value, own_decay[name], rate) for name, value in values.items()}
+        new = self._transformed(groups, kept, params, joined, rate)
+        return dict(zip(grads, groups.split(new), strict=True))
 
-    def _update(self, values: Arrays, grads: Arrays, moves: dict[str, Any] | None) -> Arrays:
-        """Returns the values after one update; those not marked in `moves` stay, and so does their state."""
-        rate = self._rate()
-        params = {k: v - v * (d * rate).astype(v.dtype) if (d := self._decays[k]) else v for k, v in values.items()}
-        if type(self).update_step is not ByStep.update_step:
-            return self._by_steps(params, self._clipped(grads), moves, rate)
-        state = jax.tree.unflatten(self._structure, [variable.read() for variable in self.state])
-        step = (self.iterations + 1).astype("float32")
-        updates, state = self._extended().update(self._clipped(grads), state, params, learning_rate=rate, step=step)
-        new = {name: (param + updates[name]).astype(param.dtype) for name, param in params.items()}
-        leaves = jax.tree.leaves(state)
-        if moves is not None:
-            new = {name: jnp.where(moves[name], new[name], value) for name, value in values.items()}
-            leaves = [
-                leaf if owner is None else jnp.where(moves[owner], leaf, variable.read())
-                for leaf, variable, (_, owner) in zip(leaves, self.state, self._slots, strict=False)
-            ]
-        for variable, leaf in zip(self.state, leaves, strict=True):
-            variable.assign(leaf)
-        return new
+    def _joins(self, variable: Variable) -> bool:
+        """Tells whether a variable is updated faster as a part of one array with others: small ones on a CPU."""
+        small = variable.dtype == np.float32 and variable.size <= MOST
+        return self.elementwise and small and is_on_one_cpu(variable.placement)
 
-    def _by_steps(self, params: Arrays, grads: Arrays, moves: dict[str, Any] | None, rate: Array) -> Arrays:
-        """Returns the values after `update_step` of each variable that moves."""
-        for i, target in enumerate(self._targets):
-            name = self._packing.name_of(i)
-            if moves is None or moves[name]:
-                target.assign(params[name])
-                self.update_step(grads[name], target, rate)
-        return {self._packing.name_of(i): target.read() for i, target in enumerate(self._targets)}
-
-    def _extended(self) -> Any:
+    def _transformed(self, groups: Groups, kept: list[Kept], params: dict[str, Array], grads: dict[str, Array], rate: Array) -> Any:
+        """Returns what the transformation makes of values; writes what it keeps."""
         import optax
 
-        return optax.with_extra_args_support(self.transformation())
+        transformation = optax.with_extra_args_support(self.transformation())
+        leaves, structure = jax.tree_util.tree_flatten_with_path(jax.eval_shape(transformation.init, params))
+        places = _places(leaves, params)
+        shared = self._lamina.shared
+        state = [
+            shared[slot]._read() if name is None else groups.join_one(name, [_read(own.slots.get(slot)) for own in kept])
+            for slot, name in places
+        ]
+        step = (self.iterations + 1).astype("float32")
+        state = jax.tree.unflatten(structure, state)
+        updates, state = transformation.update(grads, state, params, learning_rate=rate, step=step)
+        for (slot, name), leaf in zip(places, jax.tree.leaves(state), strict=True):
+            if name is None:
+                shared[slot].assign(leaf)
+            else:
+                for i, part in groups.split_one(name, leaf):
+                    kept[i].slots[slot].assign(part)
+        return {name: (param + updates[name]).astype(param.dtype) for name, param in params.items()}
 
-    def _clipped(self, grads: Arrays) -> Arrays:
+    def _clipped(self, grads: Moves) -> Moves:
         if self.clipnorm is not None:
-            return self._packing.pack([g * _shrink(g, self.clipnorm).astype(g.dtype) for g in self._packing.unpack(grads)])
+            return {variable: g * _shrink(g, self.clipnorm).astype(g.dtype) for variable, g in grads.items()}
         if self.global_clipnorm is not None:
-            factor = _shrink(grads, self.global_clipnorm)
-            return {name: g * factor.astype(g.dtype) for name, g in grads.items()}
+            factor = _shrink(list(grads.values()), self.global_clipnorm)
+            return {variable: g * factor.astype(g.dtype) for variable, g in grads.items()}
         if self.clipvalue is not None:
-            return {name: jnp.clip(g, -self.clipvalue, self.clipvalue) for name, g in grads.items()}
+            return {variable: jnp.clip(g, -self.clipvalue, self.clipvalue) for variable, g in grads.items()}
         return grads
 
-    def _accumulate(self, values: Arrays, grads: Arrays, moves: dict[str, Any] | None) -> Arrays:
+    def _accumulate(self, grads: Moves) -> Moves:
         """Adds to the gradients so far; returns the values, after an update by their mean where there are enough."""
         count = self.gradient_accumulation_steps
-        sums = {name: held.read() + grads[name] for name, held in self._accumulators.items()}
-        complete = (self._iterations.read() + 1) % count == 0
-        means = {name: total / count for name, total in sums.items()}
-        new = cond(complete, lambda: self._update(values, means, moves), lambda: values)
-        for name, total in sums.items():
-            self._accumulators[name].assign(jnp.where(complete if moves is None else complete & moves[name], 0, total))
-        return new
+        held = {variable: self._lamina.kept[id(variable)].extra["accumulator"] for variable in grads}
+        sums = {variable: held[variable]._read() + grad for variable, grad in grads.items()}
+        complete = (self._lamina.iterations._read() + 1) % count == 0
+        new = cond(
+            complete,
+            lambda: list(self._update({variable: total / count for variable, total in sums.items()}).values()),
+            lambda: [variable._read() for variable in sums],
+        )
+        for variable, total in sums.items():
+            held[variable].assign(jnp.where(complete, 0, total))
+        return dict(zip(sums, new, strict=True))
 
-    def _average(self, values: Arrays) -> Arrays:
+    def _average(self, values: Moves) -> Moves:
         """Takes the values into the averages; returns the values, or the averages where these are to replace them."""
         momentum = jnp.where(jnp.asarray(self.iterations) == 0, 0.0, self.ema_momentum)
-        averages = {
-            name: (momentum * held.read() + (1 - momentum) * values[name]).astype(held.dtype)
-            for name, held in self._averages.items()
-        }
-        for name, average in averages.items():
-            self._averages[name].assign(average)
+        averages = {}
+        for variable, value in values.items():
+            held = self._lamina.kept[id(variable)].extra["average"]
+            averages[variable] = (momentum * held._read() + (1 - momentum) * value).astype(held.dtype)
+            held.assign(averages[variable])
         if self.ema_overwrite_frequency is None:
             return values
         now = (self.iterations + 1) % self.ema_overwrite_frequency == 0
-        return {name: jnp.where(now, averages[name], value) for name, value in values.items()}
-
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
-        """Takes one step, from pairs of a gradient and its variable. Returns the number of calls so far."""
-        pairs = list(grads_and_vars)
-        self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
-        return self._iterations
-
-    def stateless_apply(
-        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
-    ) -> tuple[list[Array], list[Array]]:
-        """Takes one step as a pure function: returns the new values of the moved variables, and of its own; assigns nothing.
-
-        Args:
-            optimizer_variables: a value for each of `variables`.
-            grads: one gradient for each variable that it was built for.
-            trainable_variables: a value for each of these.
-
-        Raises:
-            ValueError: before it is built, or for another number of values.
-
-        >>> w = lamina.Variable(1.0)
-        >>> optimizer = lamina.optimizers.SGD(0.5)
-        >>> optimizer.build([w])
-        >>> (new,), _ = optimizer.stateless_apply([v.value for v in optimizer.variables], [jnp.array(1.0)], [w.value])
-        >>> print(new, w.numpy())
-        0.5 1.0
-        """
-        self._check_built("stateless_apply")
-        own, targets = self.variables, list(self._targets)
-        for given, known, what in ((optimizer_variables, own, "of its own"), (trainable_variables, targets, "that it moves")):
-            if len(given) != len(known):
-                raise ValueError(f"{self.name} has {len(known)} variables {what}, and was given {len(given)} values for them.")
-        _, new = lift(lambda: self.apply(grads, targets), [*targets, *own])([*trainable_variables, *optimizer_variables])
-        return list(new[: len(targets)]), list(new[len(targets) :])
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Sets `variables` to values, in their order.
-
-        Raises:
-            ValueError: before it is built, or for values that are not as many or not of the same shapes; then nothing is set.
-        """
-        self._check_built("set_weights")
-        own = self.variables
-        wanted, given = [variable.shape for variable in own], [np.shape(value) for value in weights]
-        if wanted != given:
-            raise ValueError(f"{self.name} has variables of the shapes {wanted}, and was given values of the shapes {given}.")
-        for variable, value in zip(own, weights, strict=True):
-            variable.assign(value)
-
-    def _check_built(self, what: str) -> None:
-        if not self.built:
-            raise ValueError(f"{self.name} has no variables yet for {what}: call build(variables) with those that it is to move.")
+        return {variable: jnp.where(now, averages[variable], value) for variable, value in values.items()}
 
     # --- around steps ------------------------------------------------------------------------------------------------
 
@@ -457,13 +428,87 @@ class Optimizer(ByStep, family="optimizers"):
     def finalize_variable_values(self, var_list: Iterable[Variable]) -> None:
         """Sets variables to their moving averages, where there are such: the last thing in training."""
         if self.use_ema and self.built:
-            averages = self._packing.unpack({name: held.read() for name, held in self._averages.items()})
-            variables = [(variable, self._number(variable)) for variable in var_list]
-            for variable, i in variables:
-                variable.assign(averages[i])
+            for variable, kept in [(variable, self._kept_for(variable)) for variable in var_list]:
+                variable.assign(kept.extra["average"])
+
+    # --- for subclasses that define update_step ----------------------------------------------------------------------
+
+    def add_variable(
+        self, shape: Sequence[int], initializer: Any = "zeros", dtype: Any = "float32", name: str | None = None
+    ) -> Variable:
+        """Makes a variable that belongs to the optimizer, for all that it moves together."""
+        shared = self._lamina.shared
+        return self._attach(shared, unused_name(name or "state", shared), slot_variable(_first(initializer, shape, dtype)))
+
+    def add_variable_from_reference(self, reference_variable: Variable, name: str, initializer: Any = "zeros") -> Variable:
+        """Makes a variable of the shape and the dtype of one that is moved: its slot of this name."""
+        slots = self._kept_for(reference_variable).slots
+        values = _first(initializer, reference_variable.shape, reference_variable.dtype)
+        return self._attach(slots, unused_name(name, slots), slot_variable(values, reference_variable))
+
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: str | Sequence[str], initializer: Any = "zeros"
+    ) -> Any:
+        """Makes such a variable for each that is moved: returns a list, or one for each of several names."""
+        if isinstance(name, str):
+            return [self.add_variable_from_reference(variable, name, initializer) for variable in trainable_variables]
+        each = [initializer] * len(name) if isinstance(initializer, str) or callable(initializer) else initializer
+        return tuple(self.add_optimizer_variables(trainable_variables, *one) for one in zip(name, each, strict=True))
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        """Returns the place of a variable among those that it moves."""
+        return list(self._lamina.kept.values()).index(self._kept_for(variable))
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Sets a variable."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Adds to a variable."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Takes from a variable."""
+        variable.assign_sub(value)
 
 
 _OPTIONS = [p.name for p in inspect.signature(Optimizer.__init__).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
+def _steps_by_variable(optimizer: Optimizer) -> bool:
+    """Tells whether an optimizer moves one variable after the other, by an `update_step` of its own."""
+    return type(optimizer).update_step is not Optimizer.update_step
+
+
+def _places(leaves: Sequence[tuple[Any, Any]], names: Container[str]) -> list[tuple[str, str | None]]:
+    """Returns for each leaf of a transformation's state the name of its slot, and of what it is kept for, or None for all.
+
+    Args:
+        leaves: the leaves with their paths.
+        names: what something may be kept for.
+    """
+    taken: dict[str | None, set[str]] = {}
+    places = []
+    for path, _ in leaves:
+        steps = [getattr(step, "key", getattr(step, "name", None)) for step in path]
+        words = [step for step in steps if isinstance(step, str)]
+        owner = words.pop() if words and words[-1] in names else None
+        slot = unused_name(words[-1] if words else "state", taken.setdefault(owner, set()))
+        taken[owner].add(slot)
+        places.append((slot, owner))
+    return places
+
+
+def _first(initializer: Any, shape: Sequence[int], dtype: Any) -> Any:
+    return (initializers.get(initializer) or initializers.Zeros())(tuple(shape), dtype)
+
+
+def _read(variable: Variable | None) -> Any:
+    return None if variable is None else variable._read()
+
+
+def _shrunk(value: Array, decay: float, rate: Array) -> Array:
+    return value - value * (decay * rate).astype(value.dtype) if decay else value
 
 
 def _shrink(arrays: Any, most: float) -> Array:

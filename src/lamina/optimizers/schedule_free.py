@@ -3,15 +3,14 @@
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 import lamina.optimizers.checks as checks
 from lamina.core.variable import Array
-from lamina.optimizers.optimizer import Optimizer
+from lamina.optimizers.adam import MomentsOptimizer
 from lamina.optimizers.transformations import Slots, per_array, zeros
 
 
-class ScheduleFreeAdamW(Optimizer):
+class ScheduleFreeAdamW(MomentsOptimizer):
     """w ← (1 - beta_1) * z + beta_1 * x, between what Adam reaches and the mean of all that it has reached.
 
     z ← z - learning_rate * g / (sqrt(v̂) + epsilon) and x ← x + (z - x) / t, where v̂ is Adam's and t is the number of the step; x
@@ -47,18 +46,16 @@ class ScheduleFreeAdamW(Optimizer):
         warmup_steps: int = 0,
         **kwargs: Any,
     ) -> None:
-        checks.below_one(beta_1=beta_1, beta_2=beta_2)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         checks.positive(beta_1=beta_1)
-        checks.not_negative(epsilon=epsilon)
         checks.integers(0, warmup_steps=warmup_steps)
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1, self.beta_2, self.epsilon, self.warmup_steps = beta_1, beta_2, epsilon, warmup_steps
+        self.warmup_steps = warmup_steps
 
     def transformation(self) -> Any:
         """Returns the formula. x is not kept: it follows from w and z."""
 
         def start(value: Array) -> Slots:
-            return {"momentum": np.array(value), "velocity": zeros(value)}
+            return {"momentum": +value, "velocity": zeros(value)}
 
         def update(g: Array, slots: Slots, value: Array, *, learning_rate: Array, step: Array) -> tuple[Array, Slots]:
             rate = learning_rate * jnp.minimum(step / self.warmup_steps, 1) if self.warmup_steps else learning_rate

@@ -1,7 +1,7 @@
 """Learning rates that depend on the step. Any function of it is one too; these can be saved and loaded."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,7 +9,20 @@ import jax.numpy as jnp
 import lamina.optimizers.checks as checks
 from lamina.core.config import Configurable, resolve
 from lamina.core.config import serialize as serialize
+from lamina.core.registry import also_known
 from lamina.core.variable import Array
+
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "serialize",
+]
 
 
 class LearningRateSchedule(Configurable, family="schedules"):
@@ -276,22 +289,27 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * _half_wave(share, self.alpha, self.m_mul**restarts)
 
 
-def _half_wave(share: Array, alpha: float, height: Any = 1.0) -> Array:
+def _half_wave(share: Array, alpha: float, height: Array | float = 1.0) -> Array:
     return (1 - alpha) * 0.5 * height * (1 + jnp.cos(math.pi * share)) + alpha
 
 
-def deserialize(config: Any) -> LearningRateSchedule:
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> LearningRateSchedule:
     """Returns a new schedule from what `serialize` returned.
 
+    Args:
+        config: what that returned.
+        custom_objects: classes of one's own, by the names that the config has for them.
+
     Raises:
-        ValueError: for a class that is not known.
-        TypeError: for what is no config of a schedule.
+        ValueError: for a class that is not known, or a name that several have.
+        TypeError: for what is not a config of a schedule.
 
     >>> config = serialize(ExponentialDecay(0.5, 10, 0.25))
     >>> print(deserialize(config)(5))
     0.25
     """
-    found = resolve(config, LearningRateSchedule, {}, "schedule", must_be_callable=False)
+    with also_known(custom_objects):
+        found = resolve(config, LearningRateSchedule, "schedule", must_be_callable=False)
     if not isinstance(found, LearningRateSchedule):
         raise TypeError(f"A schedule is made from what lamina.optimizers.schedules.serialize returns, not from {config!r}.")
     return found

@@ -1,13 +1,15 @@
 """SeedGenerator: the state of randomness, which is a variable like any other."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
 import jax
 import numpy as np
 
-from lamina.core.frame import open_frames
-from lamina.core.host import next_host_seed, set_host_seed
+from lamina.core.context import context
+from lamina.core.frame import state_lock
+from lamina.core.host_random import next_host_seed, set_host_seed
 from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
 
@@ -22,7 +24,7 @@ class SeedGenerator(Module, family="seed_generators"):
         name: its name.
 
     Raises:
-        ValueError: for a seed that is no such integer.
+        ValueError: for a seed that is not such an integer.
 
     >>> seed = lamina.random.SeedGenerator(42)
     >>> lamina.random.normal((2,), seed=seed).shape, seed.state.numpy().tolist()
@@ -33,7 +35,7 @@ class SeedGenerator(Module, family="seed_generators"):
         if seed is None:
             seed = next_host_seed()
         self.initial_seed = check_seed(seed)
-        self._explicit_name = name
+        self._lamina.name = name
         self.state = Variable(np.array([seed, 0], "uint32"), trainable=False, name="state")
 
     def _facts(self) -> Iterable[str]:
@@ -42,9 +44,11 @@ class SeedGenerator(Module, family="seed_generators"):
 
     def next(self) -> Array:
         """Returns a new `jax.random` key; inside `lamina.vmap`, another one in each lane."""
-        key, state = _advance(self.state.read())
-        self.state.assign(state)
-        for frame in open_frames():
+        with contextlib.nullcontext() if context.frames else state_lock:
+            key: Array
+            key, state = _advance(self.state._read())
+            self.state.assign(state)
+        for frame in context.frames:
             if frame.lane is not None:
                 key = jax.random.fold_in(key, jax.lax.axis_index(frame.lane))
         return key
@@ -56,7 +60,7 @@ def _advance(state: Array) -> tuple[Array, Array]:
 
 
 def check_seed(seed: Any) -> int:
-    """Returns the seed; raises ValueError for what is no integer of 32 bits."""
+    """Returns the seed; raises ValueError for what is not an integer of 32 bits."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"A seed is an integer from 0 to 2**32 - 1 or a lamina.random.SeedGenerator, not {seed!r}.")
     return int(seed)
@@ -81,9 +85,7 @@ def set_seed(seed: int) -> None:
     >>> bool(first == lamina.random.uniform(()))
     True
     """
-    shared = shared_generator()
-    set_host_seed(check_seed(seed))
-    shared.state.assign(np.array([next_host_seed(), 0], "uint32"))
+    shared_generator().state.assign(np.array([set_host_seed(check_seed(seed)), 0], "uint32"))
 
 
 def key_of(seed: int | SeedGenerator | None) -> Array:

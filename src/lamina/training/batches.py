@@ -7,11 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.errors import describe, suggest
-from lamina.core.host import HostStream
+from lamina.core.host_random import HostStream
+from lamina.core.interrupt import interruptible
+from lamina.core.text import describe, suggest
+from lamina.training.batch import as_arrays, pack, unpack, weighted
 from lamina.training.block import Block, batch_spec
 from lamina.training.gather import gather
-from lamina.training.packing import as_arrays, pack, unpack, weighted
+
+_END = object()  # of batches
 
 
 def has_batches(x: Any) -> bool:
@@ -84,10 +87,38 @@ class BatchData:
         self._check = check
 
     def blocks(self, steps: int | None = None) -> Iterator[Block]:
-        """Yields one pass over the batches, or so many steps of as many passes as that takes."""
+        """Yields one pass over the batches, or `steps` steps, passing over the batches as often as that takes."""
         if steps is None:
             return gather(self._pass(), self.steps)
         return gather(itertools.islice(self._passes(), steps), steps)
+
+    # --- where another run has been ----------------------------------------------------------------------------------
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether each pass gives the batches from the first on; an iterator gives each of its batches once."""
+        return not self._ends
+
+    def skip_passes(self, passes: int) -> None:
+        """Goes on as if there had been a number of passes before."""
+        if self._ends or not passes:
+            return
+        self._begun, self._taken_already = None, []
+        if self._shuffle:
+            self._stream.drawn = passes
+        if hasattr(self._source, "on_epoch_end"):
+            for _ in range(passes):
+                self._source.on_epoch_end()
+
+    def state(self) -> dict[str, Any]:
+        """Returns what decides in which order batches come."""
+        return {"stream": list(self._stream.key)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Makes batches come in the order of another run."""
+        self._stream = HostStream(tuple(state["stream"]))
+        if self._shuffle and not self._ends:
+            self._begun, self._taken_already = None, []
 
     def _passes(self) -> Iterator[Any]:
         some = True
@@ -118,7 +149,12 @@ class BatchData:
             found = _indexed(source, self._stream.next() if shuffle else None)
         else:
             found = source
-        for batch in found:
+        batches = iter(found)
+        while True:
+            with interruptible():
+                batch = next(batches, _END)
+            if batch is _END:
+                return
             yield self._taken(batch)
 
     def _taken(self, batch: Any) -> Any:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from lamina.core.placement import to_device
+
 
 class Kind:
     """A kind of batch: what one program can take. Kinds are equal if nesting, shapes and dtypes are.
@@ -32,7 +34,7 @@ class Block(NamedTuple):
 
     Attributes:
         arrays: a structure of arrays whose first axis is the samples.
-        order: the samples' numbers.
+        order: the samples' numbers; None takes them as they lie.
         offset: where in the order the first step begins.
         batch_size: samples a step.
         steps: how many steps there are.
@@ -54,28 +56,25 @@ class Block(NamedTuple):
         """Returns the block with its arrays on the device."""
         if all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(self.arrays)):
             return self
-        return self._replace(arrays=jax.device_put(self.arrays), order=jax.device_put(self.order))
+        order = None if self.order is None else to_device(self.order)
+        return self._replace(arrays=jax.tree.map(to_device, self.arrays), order=order)
 
     def batch(self, step: int) -> Any:
         """Returns the batch of a step."""
         start = self.offset + step * self.batch_size
-        index = self.order[start : start + self.batch_size]
+        rows = slice(start, start + self.batch_size)
+        index = rows if self.order is None else self.order[rows]
         return jax.tree.map(lambda leaf: leaf[index], self.arrays)
 
 
 def kind_of(arrays: Any, batch_size: int) -> Kind:
-    """Returns the kind of batches of so many samples of the arrays."""
+    """Returns the kind of batches of `batch_size` samples of the arrays."""
     return Kind(jax.tree.map(lambda leaf: batch_spec(leaf, batch_size), arrays))
 
 
 def batch_spec(leaf: Any, size: int) -> jax.ShapeDtypeStruct:
     """Returns what a batch of `size` samples of an array looks like to a compiled step."""
     return jax.ShapeDtypeStruct((size, *leaf.shape[1:]), jax.dtypes.canonicalize_dtype(leaf.dtype))
-
-
-def in_order(samples: int) -> np.ndarray:
-    """Returns the numbers of samples that are taken as they lie."""
-    return np.arange(samples, dtype="int32")
 
 
 def signature(structure: Any) -> Any:

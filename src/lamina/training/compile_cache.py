@@ -1,5 +1,6 @@
 """Compiled programs kept on disk, so that the next run of a script need not compile them again."""
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import jax
 
-from lamina.core.home import home
+from lamina.core.process import home
 
 _SECONDS = 0.02  # what compiles faster is not worth a file
 _BYTES = 2**30
@@ -16,7 +17,7 @@ _BYTES = 2**30
 
 @functools.cache
 def keep_programs() -> None:
-    """Lets JAX keep compiled programs on disk, in Lamina's folder (`core/home.py`).
+    """Lets JAX keep compiled programs on disk, in Lamina's folder (`core/process.py`).
 
     The way out is `LAMINA_COMPILE_CACHE=0` in the environment; another value is the folder to use. Where JAX has been given a
     folder (`jax_compilation_cache_dir`), that is used.
@@ -50,9 +51,13 @@ def _machine() -> str:
 
 def _prune(folder: Path) -> None:
     """Deletes the programs that have not been used for longest, where all together take more than a gigabyte."""
-    files = sorted((path for path in folder.iterdir() if path.is_file()), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = []
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process may delete files, too
+            about = path.stat()
+            found.append((about.st_mtime, about.st_size, path))
     total = 0
-    for path in files:
-        total += path.stat().st_size
+    for _, size, path in sorted(found, reverse=True):
+        total += size
         if total > _BYTES:
             path.unlink(missing_ok=True)

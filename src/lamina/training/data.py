@@ -1,6 +1,5 @@
 """Data: what `fit`, `evaluate` and `predict` take, as blocks of steps."""
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -8,13 +7,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.errors import describe, warn
-from lamina.core.host import HostStream
+from lamina.core.errors import warn
+from lamina.core.host_random import HostStream
+from lamina.core.jax_internals import out_of_memory
+from lamina.core.placement import to_device
+from lamina.core.text import describe
+from lamina.training.batch import as_arrays, pack, unpack, weighted
 from lamina.training.batches import BatchData, has_batches
-from lamina.training.block import Block, Kind, batch_spec, in_order, kind_of
+from lamina.training.block import Block, Kind, batch_spec, kind_of
 from lamina.training.gather import gather
-from lamina.training.memory import out_of_memory, room
-from lamina.training.packing import as_arrays, pack, unpack, weighted
+from lamina.training.memory import room
 
 _SMALL_ORDER = 2**18  # bytes that are faster handed to each dispatch than put on the device first
 
@@ -22,7 +24,7 @@ _SMALL_ORDER = 2**18  # bytes that are faster handed to each dispatch than put o
 class ArrayData:
     """Arrays, or structures of arrays, whose first axis is the samples.
 
-    Those that fit into the memory of the device are placed there once. Larger ones are gathered batch by batch.
+    Those that fit into the memory of the device are copied there once. Larger ones are gathered batch by batch.
 
     Args:
         data: what a step takes, with all samples instead of one batch.
@@ -30,8 +32,8 @@ class ArrayData:
         shuffle: whether each pass takes the samples in a new random order; "batch" takes whole batches in one.
 
     Raises:
-        ValueError: if arrays differ in length, there are no samples, or batch_size is no positive integer.
-        TypeError: for what is no array.
+        ValueError: if arrays differ in length, there are no samples, or batch_size is not a positive integer.
+        TypeError: for what is not an array.
     """
 
     def __init__(self, data: Any, batch_size: int = 32, shuffle: bool | str = False) -> None:
@@ -72,7 +74,7 @@ class ArrayData:
         check(self._unflatten(self.leaves))
 
     def blocks(self, steps: int | None = None) -> Iterator[Block]:
-        """Yields one pass over the samples, or so many steps of as many passes as that takes."""
+        """Yields one pass over the samples, or `steps` steps, passing over the samples as often as that takes."""
         if steps is None:
             return self._pass()
         return itertools.chain.from_iterable(self._pass() for _ in range(-(-steps // self.steps)))
@@ -84,28 +86,41 @@ class ArrayData:
             yield from gather(self._batches(order), self.steps)
             return
         whole, rest = divmod(self.size, self.batch_size)
-        taken: Any = self._in_order if order is None else order.astype("int32")
-        if taken.nbytes > _SMALL_ORDER:
-            taken = jax.device_put(taken)
+        taken: Any = None if order is None else order.astype("int32")
+        if taken is not None and taken.nbytes > _SMALL_ORDER:
+            taken = to_device(taken)
         if whole:
             yield Block(arrays, taken, 0, self.batch_size, whole, self._kind(self.batch_size))
         if rest:
             yield Block(arrays, taken, whole * self.batch_size, rest, 1, self._kind(rest))
-
-    @functools.cached_property
-    def _in_order(self) -> jax.Array:
-        return jax.device_put(in_order(self.size))
 
     def _kind(self, size: int) -> Kind:
         if size not in self._kinds:
             self._kinds[size] = kind_of(self._unflatten(self.leaves), size)
         return self._kinds[size]
 
+    # --- where another run has been ----------------------------------------------------------------------------------
+
+    begins_anew = True  # each pass
+
+    def skip_passes(self, passes: int) -> None:
+        """Goes on as if there had been a number of passes before."""
+        if self.shuffle:
+            self._stream.drawn += passes
+
+    def state(self) -> dict[str, Any]:
+        """Returns what decides in which order samples come."""
+        return {"stream": list(self._stream.key)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Makes samples come in the order of another run."""
+        self._stream = HostStream(tuple(state["stream"]))
+
     def _on_device(self) -> Any:
         if self._arrays is None:
             try:
-                self._arrays = self._unflatten(jax.device_put(self.leaves))
-            except jax.errors.JaxRuntimeError as error:
+                self._arrays = self._unflatten(map(to_device, self.leaves))
+            except (MemoryError, jax.errors.JaxRuntimeError) as error:
                 if not out_of_memory(error):
                     raise
                 size = sum(leaf.nbytes for leaf in self.leaves)

@@ -9,7 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.training.block import Block, in_order, kind_of, signature
+from lamina.core.interrupt import interruptible
+from lamina.core.process import process
+from lamina.training.block import Block, kind_of, signature
 
 _BLOCK_BYTES = 2**25
 _BLOCK_STEPS = 256
@@ -36,7 +38,8 @@ def gather(batches: Iterable[Any], steps: int | None = None) -> Iterator[Block]:
                 group = None
             group = group or _Group(batch, like, steps)
             group.add(batch)
-            if group.count == group.capacity or time.perf_counter() - group.began > _BLOCK_SECONDS:
+            late = process.measures and time.perf_counter() - group.began > _BLOCK_SECONDS
+            if group.count == group.capacity or late:
                 yield from group.blocks(filled)
                 group = None
     except Exception:
@@ -79,7 +82,7 @@ class _Group:
         samples = len(buffers[0]) * self.batch_size
         rows = [buffer.reshape(samples, *buffer.shape[2:]) for buffer in buffers]
         arrays = jax.tree.unflatten(self.tree, rows)
-        return Block(arrays, in_order(samples), 0, self.batch_size, steps, kind_of(arrays, self.batch_size))
+        return Block(arrays, None, 0, self.batch_size, steps, kind_of(arrays, self.batch_size))
 
 
 class Ahead:
@@ -122,7 +125,8 @@ class Ahead:
     def __next__(self) -> Any:
         if self._stop.is_set():
             raise StopIteration
-        item, error = self._queue.get()
+        with interruptible():
+            item, error = self._queue.get()
         if item is self._END:
             self.close()
             if error is not None:
@@ -131,5 +135,8 @@ class Ahead:
         return item
 
     def close(self) -> None:
-        """Ends the thread, as soon as it has the item that it is at."""
+        """Ends the thread as soon as it has the item that it is at, and waits for that: then the source is at rest."""
         self._stop.set()
+        if threading.current_thread() is not self._thread:
+            with interruptible():
+                self._thread.join()

@@ -1,18 +1,35 @@
 """Learner: how a model learns: its losses, metrics and optimizer, and what it does with one batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 
 import lamina.optimizers as optimizers
+from lamina.core.building import check_ready
+from lamina.core.errors import filtered
 from lamina.core.layer import Layer
-from lamina.core.leaving import public
 from lamina.core.lift import value_and_grad
 from lamina.core.metric import Metric
+from lamina.core.record import LayerRecord
+from lamina.core.tree import attach, detach
 from lamina.core.variable import Array
+from lamina.training.batch import unpack
 from lamina.training.objective import Objective
-from lamina.training.packing import unpack
+
+
+class LearnerRecord(LayerRecord):
+    """What Lamina keeps of a model that has losses and an optimizer.
+
+    Attributes:
+        objective: the losses and metrics of `compile`.
+    """
+
+    __slots__ = ("objective",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objective = Objective()
 
 
 class Learner(Layer):
@@ -22,15 +39,18 @@ class Learner(Layer):
     compiled together with the loop over the batches.
     """
 
+    _record = LearnerRecord
+    _lamina: LearnerRecord
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.optimizer: optimizers.Optimizer | None = None
+        self.optimizer: optimizers.BaseOptimizer | None = None
         self.loss: Any = None
         self.run_eagerly = False
         self.compiled = False
-        self._objective = Objective()
+        _take_objective(self, Objective())
 
-    @public
+    @filtered
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -63,24 +83,29 @@ class Learner(Layer):
         Raises:
             ValueError: for an unknown name, with the nearest known one. The model then stays as it was.
         """
-        self._check_ready()
+        check_ready(self)
         chosen = None if optimizer is None else optimizers.get(optimizer)
         objective = Objective(loss, loss_weights, metrics, weighted_metrics)
         if auto_scale_loss and chosen is not None and self.compute_dtype == "float16":
             chosen = optimizers.scaling(chosen)
-        self.optimizer, self.loss, self._objective = chosen, loss, objective
+        self.optimizer, self.loss = chosen, loss
+        _take_objective(self, objective)
         self.run_eagerly = bool(run_eagerly)
         self.compiled = True
+
+    def _besides(self) -> Iterator[tuple[str, Any]]:
+        yield from super()._besides()
+        yield "compile_metrics", self._lamina.objective
 
     @property
     def metrics(self) -> list[Metric]:
         """The mean losses, the metrics of `compile`, and those of its layers; not what models inside were compiled with."""
-        return list(dict.fromkeys([*self._objective.metrics, *super().metrics]))
+        return list(dict.fromkeys([*self._lamina.objective.metrics, *super().metrics]))
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of the losses and metrics."""
-        return [*self._objective.means.names, *(metric.name for metric in self.metrics[1:])]
+        return [*self._lamina.objective.means.names, *(metric.name for metric in self.metrics[1:])]
 
     def reset_metrics(self) -> None:
         """Forgets what the metrics have seen."""
@@ -95,28 +120,24 @@ class Learner(Layer):
         Raises:
             ValueError: if there is neither.
         """
-        loss = None if y is None else self._objective.loss(y, y_pred, sample_weight)
+        loss = None if y is None else self._lamina.objective.loss(y, y_pred, sample_weight)
         terms = [*([] if loss is None else [loss]), *self.losses]
         if not terms:
             raise ValueError(
                 f"The model {self.name!r} has no loss to minimise. Give compile a loss and fit targets, or use add_loss."
             )
-        return sum(terms[1:], terms[0])
+        total: Array = sum(terms[1:], terms[0])
+        return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Takes a batch into the metrics of `compile` and returns the values of all metrics so far."""
         if y is not None:
-            self._objective.update_metrics(y, y_pred, sample_weight)
+            self._lamina.objective.update_metrics(y, y_pred, sample_weight)
         return self.get_metrics_result()
-
-    def finish_training(self) -> None:
-        """Ends a run of training: weights whose moving averages the optimizer keeps become these."""
-        if self.optimizer is not None:
-            self.optimizer.finalize_variable_values(self.trainable_weights)
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Returns the values of all metrics so far, by name."""
-        return self._objective.logs(self.metrics)
+        return self._lamina.objective.logs(self.metrics)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Learns from one batch and returns the logs; override it for another way to learn."""
@@ -138,7 +159,7 @@ class Learner(Layer):
 
         (_, (value, y_pred)), grads = value_and_grad(loss, weights, has_aux=True)()
         self.optimizer.apply(grads, weights)
-        self._objective.note(value, _samples(x))
+        self._lamina.objective.note(value, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -146,12 +167,18 @@ class Learner(Layer):
         x, y, sample_weight = unpack(data)
         y_pred = self(x, training=False)
         loss = self.compute_loss(x, y, y_pred, sample_weight, training=False)
-        self._objective.note(loss, _samples(x))
+        self._lamina.objective.note(loss, _samples(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """Returns the outputs for one batch; override it for other outputs."""
         return self(unpack(data)[0], training=False)
+
+
+def _take_objective(learner: Learner, objective: Objective) -> None:
+    detach(learner, "compile_metrics", learner._lamina.objective)
+    learner._lamina.objective = objective
+    attach(learner, "compile_metrics", objective)
 
 
 def _samples(x: Any) -> float:

@@ -1,9 +1,12 @@
 """The memory of the device: how much there is for data, and what to say when it is at its end."""
 
 import os
+from collections.abc import Iterable
 
 import jax
 
+from lamina.core.jax_internals import out_of_memory
+from lamina.core.variable import Variable
 from lamina.training.block import Block
 
 
@@ -20,13 +23,27 @@ def _limit() -> int | None:
     return stats.get("bytes_limit") if stats else None
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Tells whether an error of JAX's says that the device has no memory left."""
-    return "RESOURCE_EXHAUSTED" in str(error)
+def may_be_kept_twice(variables: Iterable[Variable]) -> bool:
+    """Tells whether there is room for the state before a program beside that after it: an eighth of what data may take."""
+    taken: int = sum(variable._value.nbytes for variable in variables)
+    return taken <= room() / 8
 
 
-def explain(error: Exception, block: Block) -> None:
-    """Adds to an error that says so what the step was given, what there is, and what to do."""
+def add_context(error: Exception, block: Block, kept: bool) -> None:
+    """Adds to the error of a program that failed what became of the state; if memory ran out, what there was and what to do.
+
+    Args:
+        error: the error.
+        block: what the program was given.
+        kept: whether the state before it was kept.
+    """
+    if kept:
+        error.add_note("The weights and all other state are as they were before this part of the epoch.")
+    else:
+        error.add_note(
+            "The weights were being written over when the program failed, for a second copy of them would take much of the memory, "
+            "and are lost with it. Go on from what callbacks.ModelCheckpoint has saved last."
+        )
     if not out_of_memory(error):
         return
     held = sum(leaf.nbytes for leaf in jax.tree.leaves(block.arrays))

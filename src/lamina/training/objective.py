@@ -9,8 +9,10 @@ import numpy as np
 
 import lamina.losses as losses
 import lamina.metrics as metrics
-from lamina.core.errors import describe, suggest, warn
-from lamina.core.metric import Metric
+from lamina.core.config import remade
+from lamina.core.errors import warn
+from lamina.core.metric import Metric, add_metric_context
+from lamina.core.text import describe, suggest, unused_name
 from lamina.core.tree import Module
 from lamina.core.variable import Array
 from lamina.losses.hints import outside_probabilities
@@ -51,7 +53,7 @@ class LossMeans(Metric):
 
     def reset_state(self) -> None:
         """Forgets what it has seen."""
-        self.sums.assign(jax.device_put(np.zeros(self.sums.shape, self.sums.dtype)))
+        self.sums.assign(np.zeros(self.sums.shape, self.sums.dtype))
 
     def result(self) -> dict[str, Array]:
         """Returns the means so far by name; 0 before any."""
@@ -74,12 +76,11 @@ class Objective(Module):
 
     Raises:
         ValueError: for an unknown name, with the nearest known one.
-        TypeError: for what is no loss, weight or metric.
+        TypeError: for what is not a loss, weight or metric.
     """
 
-    _untracked = Module._untracked | {"_asked", "_outputs"}
-
     def __init__(self, loss: Any = None, loss_weights: Any = None, metrics: Any = None, weighted_metrics: Any = None) -> None:
+        self._lamina.name = "compile_metrics"
         self._asked = {
             "loss": _map(_loss, loss),
             "loss_weights": _map(_weight, loss_weights),
@@ -130,10 +131,11 @@ class Objective(Module):
         for output in self._outputs:
             before = f"{output.name}_" if several else ""
             for metric in output.metrics:
-                self._metrics[_unused(before + metric.name, self._metrics)] = metric
+                self._metrics[unused_name(before + metric.name, self._metrics)] = metric
             for metric in output.weighted_metrics:
-                twice = before + metric.name in self._metrics
-                self._metrics[_unused(f"{before}weighted_{metric.name}" if twice else before + metric.name, self._metrics)] = metric
+                name = before + metric.name
+                name = f"{before}weighted_{metric.name}" if name in self._metrics else name
+                self._metrics[unused_name(name, self._metrics)] = metric
         self.built = True
 
     @property
@@ -159,7 +161,7 @@ class Objective(Module):
             result = metric.result()
             items = result.items() if isinstance(result, Mapping) else [(names.get(metric, metric.name), result)]
             for name, value in items:
-                values[_unused(name, values)] = value
+                values[unused_name(name, values)] = value
         return values
 
     # --- on a batch ----------------------------------------------------------------------------------------------------
@@ -210,11 +212,11 @@ class Objective(Module):
                 warn_of_activation(output.loss, layer)
 
     def check(self, y: Any) -> None:
-        """Raises ValueError for targets that do not match the outputs, or that no loss can take: labels that are no class."""
+        """Raises ValueError for targets that do not match the outputs, or that no loss can take: labels that are not classes."""
         targets = _values_by_output(y, [output.name for output in self._outputs], "targets")
         for output, target in zip(self._outputs, targets, strict=True):
             if output.loss is not None and target is not None:
-                output.loss.check(target, output.shape)
+                output.loss._check(target, output.shape)
                 _warn_of_targets(output, target)
 
     def _zip(self, y: Any, y_pred: Any, sample_weight: Any) -> Iterator[tuple[_Output, Any, Any, Any]]:
@@ -262,7 +264,7 @@ def _weight(value: Any) -> float | None:
 
 
 def _warn_of_targets(output: _Output, target: Any) -> None:
-    """Warns of targets of a crossentropy that are no probabilities."""
+    """Warns of targets of a crossentropy that are not probabilities."""
     name = type(output.loss).__name__
     fits = isinstance(target, np.ndarray) and [n for n in target.shape[1:] if n != 1] == [n for n in output.shape[1:] if n != 1]
     if name in ("BinaryCrossentropy", "CategoricalCrossentropy") and fits:
@@ -288,16 +290,16 @@ def warn_of_activation(loss: Any, layer: Any) -> None:
         return
     function = getattr(layer, "activation", None)
     activation = "softmax" if type(layer).__name__ == "Softmax" else getattr(function, "__name__", "")
-    whose = f"The layer {layer.path!r} ({type(layer).__name__})"
+    owner = f"The layer {layer.path!r} ({type(layer).__name__})"
     if from_logits and activation in ("softmax", "sigmoid"):
         warn(
-            f"{whose} gives probabilities, for its activation is {activation!r}, but the loss {type(loss).__name__}"
+            f"{owner} gives probabilities, for its activation is {activation!r}, but the loss {type(loss).__name__}"
             "(from_logits=True) takes what comes before that. Take the activation out, or from_logits=True."
         )
     elif not from_logits and activation == "linear" and hasattr(layer, "kernel"):
         wanted = "sigmoid" if "Binary" in type(loss).__name__ else "softmax"
         warn(
-            f"{whose} has no activation, so its outputs are logits, of any size, but the loss {type(loss).__name__} takes "
+            f"{owner} has no activation, so its outputs are logits, of any size, but the loss {type(loss).__name__} takes "
             f"probabilities. Give the loss from_logits=True (lamina.losses.{type(loss).__name__}(from_logits=True)), or the layer "
             f"activation={wanted!r}."
         )
@@ -357,12 +359,12 @@ def _update(metric: Metric, *args: Any, **kwargs: Any) -> None:
     try:
         metric.update_state(*args, **kwargs)
     except Exception as error:
-        metric.explain(error, *args, **kwargs)
+        add_metric_context(error, metric, args, kwargs)
         raise
 
 
 def _fresh(metric: Metric) -> Metric:
-    return type(metric).from_config(metric.get_config())
+    return remade(metric)
 
 
 def _values_by_output(given: Any, names: list[str], what: str, shared: bool = False) -> list[Any]:
@@ -379,7 +381,7 @@ def _values_by_output(given: Any, names: list[str], what: str, shared: bool = Fa
     if isinstance(given, dict) and not set(given).isdisjoint(names):
         for key in given:
             if key not in names:
-                raise ValueError(f"The {what} have a key {key!r}, which is no output of the model. {suggest(str(key), names)}")
+                raise ValueError(f"The {what} have a key {key!r}, which is not an output of the model. {suggest(str(key), names)}")
         return [given.get(name) for name in names]
     if isinstance(given, (list, tuple, dict)):
         values = jax.tree.leaves(given, is_leaf=lambda leaf: leaf is None)
@@ -398,8 +400,3 @@ def _loss_name(output: _Output) -> str:
 
 def _samples(array: Any) -> float:
     return float(array.shape[0]) if array.ndim else 1.0
-
-
-def _unused(name: str, taken: Mapping[str, Any]) -> str:
-    """Returns the name, numbered if it is taken."""
-    return next(n for n in (name, *(f"{name}_{i}" for i in range(1, len(taken) + 2))) if n not in taken)

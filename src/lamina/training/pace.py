@@ -1,4 +1,6 @@
-"""How many steps a dispatch takes, and whether a loop on the device runs them: found by measurement."""
+"""How many steps a dispatch takes, and whether a loop on the device runs them: found by measurement, or fixed."""
+
+from lamina.core.process import process
 
 _DISPATCH_SECONDS = 0.1
 _WORTHWHILE_STEPS = 16  # with so many, what a dispatch itself costs is little of what a step costs
@@ -46,9 +48,9 @@ class Pace:
         return min(limit, max(1, int(_DISPATCH_SECONDS / self._seconds), long_ones))
 
     def short(self, steps: int) -> bool:
-        """Whether so many steps are so soon over that nobody need wait for them. What is measured is waited for."""
-        settled = self._decided or 0 < self._seconds <= _SLOW_STEP
-        return settled and self._seconds * steps <= _SHORT_SECONDS
+        """Tells whether a dispatch of `steps` steps is short enough not to be waited for. What is measured is waited for."""
+        known = self._decided or 0 < self._seconds <= _SLOW_STEP
+        return known and self._seconds * steps <= _SHORT_SECONDS
 
     def took(self, steps: int, seconds: float) -> None:
         """Takes note of how long a dispatch took."""
@@ -75,3 +77,29 @@ class Pace:
             self.alone = best < 0.9 * self._least
             self._seconds = best if self.alone else self._least
             self._trials, self._decided = None, True
+
+
+class FixedPace(Pace):
+    """A pace that no clock decides: a fixed number of steps a dispatch, in a loop on the device."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self._steps = steps
+
+    def steps(self, limit: int) -> int:
+        """Returns how many steps the next dispatch takes, of `limit` that there are."""
+        return min(limit, self._steps)
+
+    def short(self, steps: int) -> bool:
+        """Each dispatch is waited for."""
+        return False
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Takes note that there has been a dispatch."""
+        self._compiling = 1.0
+
+
+def new_pace() -> Pace:
+    """Returns the pace of a program, as the process has decided: see `lamina.config.set_steps_per_dispatch`."""
+    fixed = process.steps_per_dispatch
+    return Pace() if fixed is None else FixedPace(fixed)

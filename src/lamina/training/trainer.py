@@ -1,53 +1,110 @@
 """Trainer: `fit`, `evaluate`, `predict`: passes of a learner over data."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar
+import weakref
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 
 import lamina.core.events as events
-import lamina.training.fit as passes
-from lamina.callbacks.callback import CallbackList
+import lamina.training.passes as passes
+import lamina.training.resuming as resuming
+from lamina.callbacks.callback_list import CallbackList
 from lamina.callbacks.history import History
+from lamina.core.building import check_ready, undo_on_error
+from lamina.core.checks import at_least
+from lamina.core.placement import to_host
 from lamina.core.shapes import abstract_call
 from lamina.core.symbolic import SymbolicTensor
 from lamina.core.variable import Variable, are_same
+from lamina.core.weights import layers_of
+from lamina.training.batch import unpack
 from lamina.training.compile_cache import keep_programs
 from lamina.training.data import Data, as_data, parts_of, split
 from lamina.training.feed import Feed
-from lamina.training.learner import Learner
-from lamina.training.loop import CompiledLoop, PythonLoop
-from lamina.training.packing import unpack
-from lamina.training.predict import CompiledOutputs, PythonOutputs, pieces
+from lamina.training.learner import Learner, LearnerRecord
+from lamina.training.results import AllOutputs, LastLogs, numbers
+from lamina.training.run import Run, begin_run
+from lamina.training.steps import Steps
+
+
+class TrainerRecord(LearnerRecord):
+    """What Lamina keeps of a model that can be trained.
+
+    Attributes:
+        steps: what runs its steps, by kind, and what they were made for.
+        run: the run that trained it last, which may still go on; see `run_of`.
+        resumed: the state of a run that its next one goes on with, or None.
+    """
+
+    __slots__ = ("resumed", "run", "steps")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps: dict[str, tuple[MadeFor, Steps]] = {}
+        self.run: weakref.ref[Run] | None = None
+        self.resumed: dict[str, Any] | None = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.steps, self.run = {}, None  # compiled programs belong to this model's variables
+
+    @classmethod
+    def _not_copied(cls) -> frozenset[str]:
+        return super()._not_copied() | {"steps", "run"}
+
+
+_TRAINED = "which weights are trained has changed"
+
+
+class MadeFor(NamedTuple):
+    """What compiled steps were made for: where it is no longer so, there have to be new ones."""
+
+    objective: Any
+    eagerly: bool
+    layers: list[Any]
+    trained: list[Variable]
+
+    def difference(self, before: "MadeFor", kind: str) -> str:
+        """Returns what is not as it was, as a reason for new steps of a kind; "" where nothing that they depend on is."""
+        if self.objective is not before.objective:
+            return "compile() was called again"
+        if self.eagerly != before.eagerly:
+            return "run_eagerly has changed"
+        if len(self.layers) != len(before.layers) or any(
+            one is not other for one, other in zip(self.layers, before.layers, strict=True)
+        ):
+            return "layers were put in, taken out or replaced"
+        if kind == "train" and not are_same(self.trained, before.trained):
+            return _TRAINED
+        return ""
 
 
 class Trainer(Learner):
     """A learner that goes through data: `fit`, `evaluate`, `predict`, and the batch methods."""
 
-    _untracked: ClassVar[frozenset[str]] = Learner._untracked | {"_loops", "_trained", "_anew", "_held"}
+    _record = TrainerRecord
+    _lamina: TrainerRecord
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.stop_training = False
         self.history: History | None = None
-        self._loops: dict[str, Any] = {}
-        self._anew: dict[str, str] = {}  # why there is a new loop, by kind
-        self._trained: list[Variable] = []
-        self._held: list[Any] = []  # the layers as they were when last looked at
 
     @property
     def output_names(self) -> list[str] | None:
         """The names of the outputs, where the model knows any."""
         return None
 
-    @property
-    def output_layers(self) -> list[Any] | None:
-        """The layer that makes each output, where the model knows; None in place of an output that no layer makes."""
+    def _output_layers(self) -> list[Any] | None:
+        """Returns the layer that makes each output, where the model knows; None in place of an output that no layer makes."""
         return None
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leaves compiled programs out of copies: they belong to this model's variables."""
-        return {**vars(self), "_loops": {}}
+    def _state(self) -> Iterator[tuple[str, Any]]:
+        return resuming.model_state(self)
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        resuming.set_model_state(self, state)
 
     # --- passes over data --------------------------------------------------------------------------------------------
 
@@ -73,6 +130,13 @@ class Trainer(Learner):
     ) -> History:
         """Trains the model.
 
+        Arrays in memory are copied to the device when training begins, so what callbacks change in them meanwhile is not seen.
+        Memory maps, and arrays that would take more than half of the device's memory (or a quarter of the host's, on the CPU), are
+        read batch by batch as training goes on; other batches are taken as they come.
+
+        Where `lamina.set_state` has given the model the state of a run, the run goes on from there: the same data, callbacks and
+        arguments lead to the same numbers, bit for bit, as if it had never been interrupted.
+
         Args:
             x: arrays whose first axis is the samples (of NumPy, JAX, pandas, ...), or a structure of them; or batches
                 `(x, y)` or `(x, y, sample_weight)` from an iterable, a generator, a PyTorch DataLoader, a tf.data.Dataset, ...
@@ -90,53 +154,58 @@ class Trainer(Learner):
             steps_per_epoch: how many batches an epoch has; by default all. The next epoch goes on after them.
             validation_steps: how many batches to evaluate on; by default all.
             validation_batch_size: samples a step of evaluation; by default batch_size.
-            validation_freq: evaluate after each so many epochs, or after the epochs of these numbers, counted from 1.
+            validation_freq: evaluate after every n epochs, or after the epochs with these numbers, counted from 1.
 
         Returns:
             A `History`, whose `history` holds the logs of each epoch. If data end before all batches that were asked for,
             there is a warning, and training ends there.
 
         Raises:
-            RuntimeError: before `compile`.
-            ValueError: if arrays differ in length, do not fit the model, or hold labels that are no class; nothing is
+            RuntimeError: before `compile`, and while another call of `fit` trains the model.
+            ValueError: if arrays differ in length, do not fit the model, or hold labels that are not classes; nothing is
                 changed then.
         """
-        self._check_compiled("fit")
-        run = range(_count(initial_epoch, "initial_epoch", 0), _count(epochs, "epochs", 0))
-        steps = None if steps_per_epoch is None else _count(steps_per_epoch, "steps_per_epoch", 1)
-        group = CallbackList(callbacks)
-        data = as_data(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, class_weight=class_weight)
-        held_out: Data | None = None
-        if validation_data is not None:
-            held_out = as_data(*parts_of(validation_data), batch_size=validation_batch_size or batch_size)
-        elif validation_split:
-            data, held_out = split(data, validation_split)
-        self._make_ready(data, "train")
-        if held_out is not None:
-            self._make_ready(held_out, "test")
-        feed = Feed(data, steps, len(run))
-        validation = None if held_out is None else Feed(held_out, validation_steps, len(run))
+        _check_compiled(self, "fit")
+        run = Run(range(at_least(0, initial_epoch, "initial_epoch"), at_least(0, epochs, "epochs")), callbacks, None)
+        steps = None if steps_per_epoch is None else at_least(1, steps_per_epoch, "steps_per_epoch")
+        run.callbacks = CallbackList(callbacks)
+        with run.goes_on:
+            begin_run(self, run)
+            self.stop_training = False
+            data = as_data(x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, class_weight=class_weight)
+            held_out: Data | None = None
+            if validation_data is not None:
+                held_out = as_data(*parts_of(validation_data), batch_size=validation_batch_size or batch_size)
+            elif validation_split:
+                data, held_out = split(data, validation_split)
+            _make_ready(self, data, "train")
+            if held_out is not None:
+                _make_ready(self, held_out, "test")
+            run.data = data
+            passed = resuming.begin(self, run)
+            feed = Feed(data, steps, len(run.epochs) - passed, passed)
+            validation = None if held_out is None else Feed(held_out, validation_steps, len(run.epochs) - passed)
 
-        def validate(group: CallbackList) -> dict[str, float]:
-            assert validation is not None
-            return passes.evaluate(self, validation, callbacks=group, verbose=0)
+            def validate(group: CallbackList) -> dict[str, float]:
+                assert validation is not None
+                return passes.evaluate(self, validation, lambda: _steps(self, "test"), callbacks=group, verbose=0)
 
-        try:
-            self.history = passes.fit(
-                self,
-                feed,
-                epochs=run,
-                callbacks=group,
-                verbose=verbose,
-                validate=None if validation is None else validate,
-                validation_epochs=_validated(validation_freq, run),
-            )
-        finally:
-            feed.close()
-            if validation is not None:
-                validation.close()
-            group._release()
-        return self.history
+            try:
+                return passes.fit(
+                    self,
+                    run,
+                    feed,
+                    lambda: _steps(self, "train"),
+                    verbose=verbose,
+                    validate=None if validation is None else validate,
+                    validation_epochs=_validated(validation_freq, run.epochs),
+                    resume=lambda: resuming.finish(self, run),
+                )
+            finally:
+                feed.close()
+                if validation is not None:
+                    validation.close()
+                run.callbacks._release()
 
     @events.task
     def evaluate(
@@ -154,25 +223,26 @@ class Trainer(Learner):
 
         Arguments and errors are those of `fit`; `steps` is how many batches to evaluate on, by default all.
         """
-        self._check_compiled("evaluate")
-        group = self._callbacks(callbacks, verbose)
+        _check_compiled(self, "evaluate")
+        group = _callbacks(self, callbacks, verbose)
         data = as_data(x, y, sample_weight, batch_size=batch_size)
-        self._make_ready(data, "test")
+        _make_ready(self, data, "test")
         feed = Feed(data, steps)
         try:
-            return _values(passes.evaluate(self, feed, callbacks=group, verbose=verbose), return_dict)
+            logs = passes.evaluate(self, feed, lambda: _steps(self, "test"), callbacks=group, verbose=verbose)
         finally:
             feed.close()
+        return _values(logs, return_dict)
 
     @events.task
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
     ) -> Any:
-        """Returns the outputs for all samples, as NumPy arrays. Arguments and errors are those of `evaluate`."""
+        """Returns the outputs for all samples, as NumPy arrays that are the caller's. Arguments and errors are as in `evaluate`."""
         data = as_data(x, batch_size=batch_size)
-        self._make_ready(data, "predict")
-        group = self._callbacks(callbacks, verbose)
-        return passes.predict(self, pieces(data, steps), steps or data.steps, callbacks=group, verbose=verbose)
+        _make_ready(self, data, "predict")
+        group = _callbacks(self, callbacks, verbose)
+        return passes.predict(data, steps, lambda: _steps(self, "predict"), callbacks=group, verbose=verbose)
 
     @events.task
     def train_on_batch(
@@ -184,116 +254,125 @@ class Trainer(Learner):
         return_dict: bool = False,
     ) -> Any:
         """Takes one step on one batch; returns its loss and metrics, as `evaluate` does."""
-        self._check_compiled("train_on_batch")
-        return _values(self._on_batch("train", x, y, sample_weight, class_weight), return_dict)
+        _check_compiled(self, "train_on_batch")
+        return _values(_on_batch(self, "train", x, y, sample_weight, class_weight), return_dict)
 
     @events.task
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Evaluates one batch; returns its loss and metrics, as `evaluate` does."""
-        self._check_compiled("test_on_batch")
-        return _values(self._on_batch("test", x, y, sample_weight), return_dict)
+        _check_compiled(self, "test_on_batch")
+        return _values(_on_batch(self, "test", x, y, sample_weight), return_dict)
 
     @events.task
     def predict_on_batch(self, x: Any) -> Any:
         """Returns the outputs for one batch, as NumPy arrays."""
         data = _one_batch(x)
-        self._make_ready(data, "predict")
-        return self.loop("predict").batch(data.first())
+        _make_ready(self, data, "predict")
+        return jax.tree.map(to_host, _steps(self, "predict").one(data.first()))
 
-    def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> dict[str, float]:
-        data = _one_batch(x, y, sample_weight, class_weight)
-        self._make_ready(data, kind)
-        self.reset_metrics()
-        return passes.numbers(self.loop(kind).batch(data.first()))
 
-    # --- getting ready -----------------------------------------------------------------------------------------------
+# --- getting ready ---------------------------------------------------------------------------------------------------
 
-    def loop(self, kind: str) -> Any:
-        """Returns what runs the steps of a kind: "train", "test" or "predict"."""
-        if self._loops.get("objective") is not self._objective:  # it has been compiled anew
-            again = len(self._loops) > 1
-            self._anew = dict.fromkeys(self._loops, "compile() was called again") if again else {}
-            self._loops = {"objective": self._objective}
-        if kind not in self._loops:
-            loop = self._loops[kind] = self._new_loop(kind)
-            if isinstance(loop, (CompiledLoop, CompiledOutputs)):
-                loop.step.new_because = self._anew.get(kind, loop.step.new_because)
-        return self._loops[kind]
 
-    def _new_loop(self, kind: str) -> Any:
-        keep_programs()
-        step: Callable[[Any], Any] = getattr(self, f"{kind}_step")
-        plain = self.run_eagerly or self.dynamic
-        if kind == "predict":
-            return PythonOutputs(step) if plain else CompiledOutputs(step, () if self._overrides(kind) else self.weights)
-        return PythonLoop(step) if plain else CompiledLoop(step, *self._touched(kind))
+def _check_compiled(model: Trainer, what: str) -> None:
+    check_ready(model)
+    if not model.compiled:
+        raise RuntimeError(f"Call compile(optimizer, loss) before {what}: the model {model.name!r} is not compiled yet.")
 
-    def _touched(self, kind: str) -> tuple[list[Variable], list[Variable]]:
-        """Returns the variables that a step can be expected to read and to write."""
-        if kind == "test":
-            return self.variables, [variable for metric in self.metrics for variable in metric.variables]
-        own = not self._overrides("train")
-        if own and self.optimizer is not None and self.trainable_weights:
-            self.optimizer.build(self.trainable_weights)
-        return [], [*self.variables, *(self.optimizer.variables if own and self.optimizer is not None else ())]
 
-    def _overrides(self, kind: str) -> bool:
-        """Tells whether a subclass has a step of its own."""
-        return getattr(type(self), f"{kind}_step") is not getattr(Trainer, f"{kind}_step")
+def _make_ready(model: Trainer, data: Data, kind: str) -> None:
+    """Builds the model for the data, from shapes, and checks the targets.
 
-    def _check_compiled(self, what: str) -> None:
-        self._check_ready()
-        if not self.compiled:
-            raise RuntimeError(f"Call compile(optimizer, loss) before {what}: the model {self.name!r} is not compiled yet.")
+    A model with a step of its own may mean something else by `call`; it is built then by its step.
+    """
+    objective = model._lamina.objective
+    unmatched = kind != "predict" and not objective.built and objective.has_loss and not _overrides(model, kind)
+    if unmatched or not _is_built(model):
+        try:
+            outputs = _abstractly(model, data)
+        except Exception:
+            if not _overrides(model, kind):
+                raise
+        else:
+            if unmatched and outputs is not None:
+                objective.build(outputs, None if model.dynamic else model.output_names)
+                objective.check_activations(type(model)._output_layers(model) or ())
+    if kind != "predict" and objective.built:
+        data.check(lambda batch: objective.check(unpack(batch)[1]))
 
-    def _callbacks(self, callbacks: Any, verbose: Any) -> CallbackList:
-        if isinstance(callbacks, CallbackList):
-            return callbacks
-        group = CallbackList(callbacks)
-        group.set_model(self)
-        group.set_params({"verbose": verbose, "shown": True})
-        return group
 
-    def _make_ready(self, data: Data, kind: str) -> None:
-        """Builds the model for the data, from shapes, and checks the targets.
+def _is_built(model: Trainer) -> bool:
+    """Tells whether a model is built, and so are layers that have come since its steps were made."""
+    if not model.built:
+        return False
+    known = {id(layer) for made_for, _ in model._lamina.steps.values() for layer in made_for.layers}
+    return not known or all(layer.built for layer in layers_of(model) if id(layer) not in known)
 
-        A model with a step of its own may mean something else by `call`; it is built then by its step.
-        """
-        unmatched = kind != "predict" and not self._objective.built and self._objective.has_loss and not self._overrides(kind)
-        layers = [] if kind == "predict" else list(self._layers_with_state())
-        added: set[Any] = {layer for layer, _ in layers}.difference(self._held)
-        if not self.built or unmatched or not all(layer.built for layer in added):
-            try:
-                outputs = self._abstractly(data)
-            except Exception:
-                if not self._overrides(kind):
-                    raise
-            else:
-                if unmatched and outputs is not None:
-                    self._objective.build(outputs, None if self.dynamic else self.output_names)
-                    self._objective.check_activations(self.output_layers or ())
-            layers = list(self._layers_with_state())
-        if kind != "predict":
-            self._drop_outdated(layers)
-        if kind != "predict" and self._objective.built:
-            data.check(lambda batch: self._objective.check(unpack(batch)[1]))
 
-    def _drop_outdated(self, layers: list[Any]) -> None:
-        """Drops compiled programs that belong to other layers than there are now, or that train other weights."""
-        held, trained = [layer for layer, _ in layers], [w for w, t in self._weights_with_state(layers).items() if t]
-        why = "layers were put in, taken out or replaced" if held != self._held else "which weights are trained has changed"
-        outdated = ("train", "test", "predict") if held != self._held else () if are_same(trained, self._trained) else ("train",)
-        for kind in outdated:
-            if self._loops.pop(kind, None) is not None:
-                self._anew[kind] = why
-        self._held, self._trained = held, trained
+def _abstractly(model: Trainer, data: Data) -> Any:
+    """Calls the model without numbers, which builds it, and returns the specs of its outputs."""
+    if model.run_eagerly or model.dynamic:
+        return model(unpack(data.first())[0])
+    inputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), unpack(data.spec())[0])
+    return abstract_call(model, (inputs,), {}, lambda: undo_on_error(model))
 
-    def _abstractly(self, data: Data) -> Any:
-        """Calls the model without numbers, which builds it, and returns the specs of its outputs."""
-        if self.run_eagerly or self.dynamic:
-            return self(unpack(data.first())[0])
-        inputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), unpack(data.spec())[0])
-        return abstract_call(self, (inputs,), {}, self._attempt)
+
+def _overrides(model: Trainer, kind: str) -> bool:
+    """Tells whether a subclass has a step of its own."""
+    return getattr(type(model), f"{kind}_step") is not getattr(Trainer, f"{kind}_step")
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def _steps(model: Trainer, kind: str) -> Steps:
+    """Returns what runs the steps of a kind, "train", "test" or "predict": new ones where the model is not what it was."""
+    record = model._lamina
+    made_for = MadeFor(record.objective, bool(model.run_eagerly or model.dynamic), layers_of(model), model.trainable_weights)
+    known = record.steps.get(kind)
+    because = "first time" if known is None else made_for.difference(known[0], kind)
+    if known is not None and not because:
+        return known[1]
+    keep_programs()
+    results = AllOutputs if kind == "predict" else LastLogs
+    read, written = _touched(model, kind)
+    if known is not None and because == _TRAINED:  # the layers are those that there were
+        read, written = [*read, *known[1].read], [*written, *known[1].written]
+    made = Steps(getattr(model, f"{kind}_step"), results, made_for.eagerly, read, written, because)
+    record.steps[kind] = made_for, made
+    return made
+
+
+def _touched(model: Trainer, kind: str) -> tuple[list[Variable], list[Variable]]:
+    """Returns the variables that a step can be expected to read and to write."""
+    own = not _overrides(model, kind)
+    if kind == "predict":
+        return (model.weights if own else []), []
+    if kind == "test":
+        return model.variables, [variable for metric in model.metrics for variable in metric.variables]
+    optimizer = model.optimizer if own else None
+    if optimizer is not None and model.trainable_weights:
+        optimizer.build(model.trainable_weights)
+    return [], [*model.variables, *(optimizer.variables if optimizer is not None else ())]
+
+
+def _on_batch(model: Trainer, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> dict[str, float]:
+    data = _one_batch(x, y, sample_weight, class_weight)
+    _make_ready(model, data, kind)
+    if kind == "test":
+        with passes.metrics_apart(model):
+            return numbers(_steps(model, kind).one(data.first()))
+    model.reset_metrics()
+    return numbers(_steps(model, kind).one(data.first()))
+
+
+def _callbacks(model: Trainer, callbacks: Any, verbose: Any) -> CallbackList:
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    group = CallbackList(callbacks)
+    group.set_model(model)
+    group.set_params({"verbose": verbose, "shown": True})
+    return group
 
 
 def _one_batch(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> Any:
@@ -306,15 +385,9 @@ def _values(logs: dict[str, float], return_dict: bool) -> Any:
     return next(iter(logs.values())) if len(logs) == 1 else list(logs.values())
 
 
-def _count(value: Any, name: str, least: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, not {value!r}.")
-    return int(value)
-
-
 def _validated(frequency: int | Collection[int], epochs: range) -> Collection[int]:
     """Returns the numbers of the epochs after which to validate."""
     if isinstance(frequency, Collection):
         return {number - 1 for number in frequency}
-    every = _count(frequency, "validation_freq", 1)
-    return [epoch for epoch in epochs if (epoch + 1) % every == 0]
+    every = at_least(1, frequency, "validation_freq")
+    return range(epochs.start + -(epochs.start + 1) % every, epochs.stop, every)

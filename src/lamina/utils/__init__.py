@@ -8,10 +8,10 @@ from lamina.core.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from lamina.core.naming import clear_session
+from lamina.core.tree import clear_session
 from lamina.inspect.picture import plot_model
-from lamina.training.packing import pack as pack_x_y_sample_weight
-from lamina.training.packing import unpack as unpack_x_y_sample_weight
+from lamina.training.batch import pack as pack_x_y_sample_weight
+from lamina.training.batch import unpack as unpack_x_y_sample_weight
 from lamina.training.progress import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
 from lamina.utils import bounding_boxes
 from lamina.utils.arrays import normalize, pad_sequences, to_categorical

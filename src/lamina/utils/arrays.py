@@ -29,7 +29,8 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
         raise ValueError(
             f"to_categorical takes integers from 0 to num_classes - 1 = {count - 1}, but x has some from {least} to {most}."
         )
-    return np.eye(count, dtype="float32")[classes]
+    rows: np.ndarray = np.eye(count, dtype="float32")[classes]
+    return rows
 
 
 def normalize(x: Any, axis: int = -1, order: float = 2) -> np.ndarray:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.shown import Shown
+from lamina.core.text import ReprMixin
 
 
-class PyDataset(Shown):
+class PyDataset(ReprMixin):
     """A dataset of batches: override `__len__` and `__getitem__`. `fit`, `evaluate` and `predict` take it.
 
     Args:

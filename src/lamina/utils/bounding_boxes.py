@@ -15,9 +15,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lamina.core.errors import suggest
+from lamina.core.text import suggest
 from lamina.layers.bounding_boxes import from_corners, to_corners
 from lamina.layers.image_augmentation import BOX_FORMATS
+
+__all__ = [
+    "clip_to_image_size",
+    "compute_ciou",
+    "compute_iou",
+    "convert_format",
+    "crop",
+    "decode_deltas_to_boxes",
+    "encode_box_to_deltas",
+    "pad",
+]
 
 Array = jax.Array
 
@@ -108,7 +119,8 @@ def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_
     """
     moved = pad(boxes, -top, -left, bounding_box_format=bounding_box_format)
     corners = _within(convert_format(moved, bounding_box_format, "xyxy"), height, width)
-    return convert_format(corners, "xyxy", bounding_box_format)
+    cropped: Array = convert_format(corners, "xyxy", bounding_box_format)
+    return cropped
 
 
 def pad(boxes: Any, top: Any, left: Any, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy") -> Array:
@@ -124,7 +136,9 @@ def pad(boxes: Any, top: Any, left: Any, height: Any = None, width: Any = None, 
     """
     del height, width
     corners = convert_format(boxes, bounding_box_format, "xyxy")
-    return convert_format(corners + jnp.stack(jnp.broadcast_arrays(left, top, left, top), axis=-1), "xyxy", bounding_box_format)
+    way = jnp.stack(jnp.broadcast_arrays(left, top, left, top), axis=-1)
+    moved: Array = convert_format(corners + way, "xyxy", bounding_box_format)
+    return moved
 
 
 def compute_iou(
@@ -256,7 +270,8 @@ def decode_deltas_to_boxes(
 
 
 def _as_corners(boxes: Any, form: str, image_shape: Sequence[int] | None) -> Array:
-    return convert_format(boxes, form, "xyxy", *_size(image_shape))
+    corners: Array = convert_format(boxes, form, "xyxy", *_size(image_shape))
+    return corners
 
 
 def _size(image_shape: Sequence[int] | None) -> tuple[int | None, int | None]:

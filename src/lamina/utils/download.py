@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from lamina.core.errors import suggest
-from lamina.core.home import home
+from lamina.core.process import home
+from lamina.core.text import suggest
 
 _HASHES = {"sha256": 64, "md5": 32}  # and how many characters they have
 _FORMATS = ("auto", "tar", "zip")
@@ -170,7 +170,7 @@ def _unpack(archive: Path, folder: Path, form: str) -> None:
     elif form in ("auto", "zip") and zipfile.is_zipfile(archive):
         opener = zipfile.ZipFile
     if opener is None:
-        raise ValueError(f"{archive} cannot be unpacked: it is no {'tar or zip' if form == 'auto' else form} archive.")
+        raise ValueError(f"{archive} cannot be unpacked: it is not a {'tar or zip' if form == 'auto' else form} archive.")
     with opener(archive) as opened, tempfile.TemporaryDirectory(dir=folder.parent) as place:
         made = Path(place) / folder.name
         made.mkdir()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.core.errors import suggest
+from lamina.core.text import suggest
 from lamina.utils.arrays import to_categorical
 from lamina.utils.batches import Samples
 from lamina.utils.images import MODES
@@ -158,9 +158,8 @@ class Files:
     def _labels(self, numbers: np.ndarray) -> np.ndarray:
         if self.mode == "categorical":
             return to_categorical(self.numbers[numbers], max(len(self.class_names), int(self.numbers.max()) + 1))
-        if self.mode == "binary":
-            return self.numbers[numbers].astype("float32")[:, None]
-        return self.numbers[numbers].astype("int32")
+        labels: np.ndarray = self.numbers[numbers]
+        return labels.astype("float32")[:, None] if self.mode == "binary" else labels.astype("int32")
 
     def parts(
         self,

@@ -7,7 +7,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from lamina.core.errors import suggest, warn
+from lamina.core.errors import warn
+from lamina.core.text import suggest
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}  # Pillow's names
 _FORMATS = ("channels_first", "channels_last")
@@ -70,7 +71,7 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
         dtype: of the array; float32 by default.
 
     Raises:
-        ValueError: for another data_format, or what is no image.
+        ValueError: for another data_format, or what is not an image.
 
     >>> img_to_array(np.eye(2)).shape
     (2, 2, 1)
@@ -138,7 +139,7 @@ def save_img(
         kwargs: what Pillow's `Image.save` takes.
 
     Raises:
-        ValueError: for an array that is no image, or an unknown format.
+        ValueError: for an array that is not an image, or an unknown format.
     """
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = Path(path).suffix[1:]

@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import lamina.training.progress as progress
-from lamina.core.shown import Shown
+from lamina.core.text import ReprMixin
 
 
-class Progbar(Shown):
+class Progbar(ReprMixin):
     """Shows the progress of a loop of one's own as `fit` does: a bar that moves in a terminal, and a line at the end.
 
     Args:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamina.core.config import deserialize, serialize
-from lamina.core.custom_objects import CustomObjectScope
 
 
 def serialize_keras_object(obj: Any) -> Any:
@@ -33,12 +32,12 @@ def deserialize_keras_object(
 
     Args:
         config: what that returned.
-        custom_objects: classes and functions of one's own, by the names in the config.
+        custom_objects: classes and functions of one's own, by the names in the config. Those of scopes around come first.
         safe_mode: taken as Keras has it. Nothing in a config is ever executed.
         kwargs: none.
 
     Raises:
-        ValueError: for the name of a class that is not known.
+        ValueError: for the name of a class that is not known, or that several classes have.
 
     >>> deserialize_keras_object(serialize_keras_object(lamina.losses.Huber(delta=2.0)))
     <Huber delta=2.0, ...>
@@ -46,5 +45,4 @@ def deserialize_keras_object(
     del safe_mode
     if kwargs:
         raise TypeError(f"deserialize_keras_object takes no argument {next(iter(kwargs))!r}.")
-    with CustomObjectScope(custom_objects):
-        return deserialize(config)
+    return deserialize(config, custom_objects)

@@ -4,10 +4,10 @@ import json
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
-from lamina.core.shown import Shown, shown_arguments
+from lamina.core.text import ReprMixin, format_arguments
 
 
-class Config(Shown):
+class Config(ReprMixin):
     """Named values, as attributes or by `[]`, which can be frozen.
 
     Args:
@@ -110,4 +110,4 @@ class Config(Shown):
         return len(self._values)
 
     def _facts(self) -> list[str]:
-        return shown_arguments(self._values)
+        return format_arguments(self._values)

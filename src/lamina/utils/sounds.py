@@ -49,7 +49,7 @@ def audio_dataset_from_directory(
         verbose: taken as Keras has it; nothing is printed.
 
     Raises:
-        ValueError: for options that do not go together, if there are no sounds, or for a file that is no PCM.
+        ValueError: for options that do not go together, if there are no sounds, or for a file that is not PCM.
     """
     del verbose
     if ragged:

@@ -35,10 +35,10 @@ def get_source_inputs(tensor: Any) -> list[SymbolicTensor]:
         if id(found) in seen:
             continue
         seen.add(id(found))
-        if found.is_input:
+        if found._is_input:
             sources[id(found)] = found
-        elif found.node is not None:
-            waiting.extend(reversed(found.node.inputs))
+        elif found._node is not None:
+            waiting.extend(reversed(found._node.inputs))
     return list(sources.values())
 
 
@@ -57,8 +57,8 @@ def standardize_dtype(dtype: Any) -> str:
     if dtype is None:
         return "float32"
     if dtype in (bool, int, float):
-        return jax.dtypes.canonicalize_dtype(dtype).name
+        dtype = jax.dtypes.canonicalize_dtype(dtype)
     try:
-        return np.dtype(dtype).name
+        return str(np.dtype(dtype).name)
     except TypeError:
-        raise ValueError(f"{dtype!r} is no dtype. Give its name, for example 'float32', or a dtype of NumPy's or JAX's.") from None
+        raise ValueError(f"{dtype!r} is not a dtype. Give its name, such as 'float32', or a dtype of NumPy's or JAX's.") from None

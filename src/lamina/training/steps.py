@@ -1,0 +1,322 @@
+"""Steps: a model's steps of one kind, run over blocks of batches: many as one program on the device, or as plain Python.
+
+A step is stateful code: it takes a batch, and returns logs or outputs. The loop around it is compiled once, with a trip count that
+is known at run time: the samples lie on the device, and each step gathers its batch there by their order. While a short program
+runs, Python goes on and prepares the next.
+
+A program that fails while it runs, because memory runs out or a callback on the host raises, leaves the state before it: the arrays
+that it was given are kept until it is over. Only where the state takes much of the memory are they given to the program to write
+over; then what failed takes them along, and the error says so.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import jax
+import numpy as np
+
+import lamina.core.events as events
+from lamina.core.context import context
+from lamina.core.control import fori_loop
+from lamina.core.errors import add_context
+from lamina.core.frame import Cell, commit, transact
+from lamina.core.interrupt import check_interrupt, interruptible
+from lamina.core.lift import jit, touched_by
+from lamina.core.placement import to_device
+from lamina.core.text import describe
+from lamina.core.variable import Array, Variable
+from lamina.training import memory
+from lamina.training.block import Block, Kind, kind_of
+from lamina.training.pace import Pace, new_pace
+from lamina.training.results import AllOutputs, LastLogs
+
+_IN_FLIGHT = 4  # programs, each of which takes no more than `Pace.short` allows
+
+
+class Observer(Protocol):
+    """Who looks on as the steps of a pass go by."""
+
+    def ahead(self) -> int | None:
+        """Returns how many steps may be one dispatch until one is to be seen, or None for no end."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the pass is to end here."""
+
+    def begin(self, step: int) -> None:
+        """A step begins: the first is number 0. Called where it is to be seen."""
+
+    def progress(self, done: int) -> dict[Cell, Any]:
+        """Returns the values that cells have once `done` steps of the pass are done."""
+
+    def end(self, done: int, logs: Any) -> None:
+        """So many steps are done, the last of which gave these logs."""
+
+
+class Steps:
+    """The steps of one kind.
+
+    Args:
+        step: takes a batch, reads and writes variables, and returns logs (a dict of arrays) or outputs.
+        results: what is kept of what it returns.
+        eagerly: whether it runs as plain Python.
+        read: variables that it is expected to read.
+        written: variables that it is expected to write. Others that it touches are found by one more trace.
+        because: why there are new steps, for those who watch.
+
+    Attributes:
+        read, written: the variables that it was found to read and to write.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[Any], Any],
+        results: type[LastLogs] | type[AllOutputs],
+        eagerly: bool = False,
+        read: Iterable[Variable] = (),
+        written: Iterable[Variable] = (),
+        because: str = "first time",
+    ) -> None:
+        self.name = getattr(step, "__name__", "step").replace("_", " ")
+        self.results = results
+        self.eagerly = eagerly
+        self._plain = step
+
+        @functools.wraps(step)
+        def compiled_step(batch: Any) -> Any:
+            return results.of(step(batch))
+
+        self._step = jit(compiled_step)
+        self._step._reason, self._step._new_because = self.name, because
+        self._step._expect(list(read), list(written))
+        self._loop = jit(self._steps, static_argnames=("size", "room"))
+        self._single = jit(self._one, static_argnames="size")
+        self._loop.__name__ = f"{self._step.__name__}_loop"
+        self._loop._reported = self._single._reported = False
+        self._loop._borrows = self._single._borrows = True
+        self.read: list[Variable] = []
+        self.written: list[Variable] = []
+        self._specs: dict[Kind, Any] = {}
+        self._paces: dict[Kind, Pace] = {}
+
+    # --- as one program ----------------------------------------------------------------------------------------------
+
+    def _one(self, arrays: Any, order: Any, offset: Array, size: int) -> Any:
+        """The step on the samples from `offset` of the order on; as they lie, if there is no order."""
+        if order is None:
+            batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, offset, size), arrays)
+        else:
+            index = jax.lax.dynamic_slice(order, (offset,), (size,))
+            batch = jax.tree.map(lambda leaf: leaf.at[index].get(mode="promise_in_bounds"), arrays)  # no clamping
+        return self._step(batch)
+
+    def _steps(self, arrays: Any, order: Any, offset: Array, count: Array, size: int, room: int) -> Any:
+        """`count` steps, starting with the sample at `offset` of the order."""
+        first = self.results.room(self._specs[kind_of(arrays, size)], room)
+
+        def body(i: Array, carried: Any) -> Any:
+            return self.results.put(carried, i, self._one(arrays, order, offset + i * size, size))
+
+        return fori_loop(0, count, body, first, variables=self.written)
+
+    def _prepare(self, kind: Kind) -> None:
+        """Traces the step, once for each kind of batch, to know what it reads, writes and returns."""
+        if kind in self._specs:
+            return
+        self._specs[kind], read, written = touched_by(self._step, kind.spec)
+        self.read = list(dict.fromkeys([*self.read, *read]))
+        self.written = list(dict.fromkeys([*self.written, *written, *self._step._touched.written]))
+        keeps = memory.may_be_kept_twice(self.written)
+        for program in (self._loop, self._single):
+            program._expect(self.read, self.written)
+            program._donates = not keeps
+
+    # --- a pass ------------------------------------------------------------------------------------------------------
+
+    def run(self, blocks: Iterable[Block], watch: Observer, results: LastLogs | AllOutputs, flight: "InFlight") -> int:
+        """Runs a pass and returns how many steps it had. For the last of them the device may still be at work.
+
+        Args:
+            blocks: what the steps are given.
+            watch: who looks on.
+            results: takes what they return.
+            flight: takes note of programs that are not waited for.
+        """
+        done = 0
+        for block in blocks:
+            dispatch = self._dispatching(block, watch, flight)
+            start = 0
+            while start < block.steps and not watch.stopped:
+                ahead = watch.ahead()
+                if ahead == 1:
+                    watch.begin(done)
+                part, result = dispatch(start, min(block.steps - start, ahead or block.steps), done)
+                start, done = start + part.steps, done + part.steps
+                watch.end(done, results.take(result, part))
+                check_interrupt()
+            if watch.stopped:
+                break
+        if events.listeners:
+            flight.land()
+        jax.effects_barrier()
+        return done
+
+    def _dispatching(self, block: Block, watch: Observer, flight: "InFlight") -> Callable[[int, int, int], tuple[Block, Any]]:
+        """Returns `dispatch(start, most, done)`, which runs steps of a block: returns which, and what they gave.
+
+        It is given the number of the first step in the block, how many it may run, and how many the pass has had.
+        """
+        if self.eagerly:
+            return lambda start, most, done: self._as_python(block.part(start, 1), watch.progress(done + 1))
+        if self.results is AllOutputs:
+            return lambda start, most, done: self._at_once(block.part(start, most), watch.progress(done + most))
+        there = block.on_device()
+        self._prepare(there.kind)
+        pace = self._paces.setdefault(there.kind, new_pace())
+
+        def dispatch(start: int, most: int, done: int) -> tuple[Block, Any]:
+            part = there.part(start, pace.steps(most))
+            return part, self._paced(part, pace, flight, lambda steps: watch.progress(done + steps))
+
+        return dispatch
+
+    def one(self, batch: Any) -> Any:
+        """Runs one step on one batch, and returns what it gave."""
+        if self.eagerly:
+            return self._as_python_step(batch, {})
+        with events.run(self.name):
+            return jax.block_until_ready(self._step._call((batch,), {}, {}))
+
+    # --- a dispatch --------------------------------------------------------------------------------------------------
+
+    def _as_python(self, part: Block, also: dict[Cell, Any]) -> tuple[Block, Any]:
+        return part, self._as_python_step(part.batch(0), also)
+
+    def _as_python_step(self, batch: Any, also: dict[Cell, Any]) -> Any:
+        """Runs a step as plain Python. One that fails or is interrupted changes nothing."""
+
+        def step(batch: Any) -> Any:
+            with events.reason(self.name), interruptible():
+                result = self.results.of_python(self._plain(batch))
+            for cell, value in also.items():
+                cell._write(value)
+            return result
+
+        batch = jax.tree.map(to_device, batch)
+        try:
+            return step(batch) if context.frames else transact(step, batch)
+        except BaseException as error:
+            add_context(error, f"the {self.name}", describe(batch))
+            raise
+
+    def _at_once(self, part: Block, also: dict[Cell, Any]) -> tuple[Block, Any]:
+        """Runs all steps of a block as one program; a single one by itself, without the loop."""
+        with events.run(self.name, part.steps):
+            if part.steps == 1:
+                return part, self._step._call((part.batch(0),), {}, also)
+            self._prepare(part.kind)
+            room = len(jax.tree.leaves(part.arrays)[0]) // part.batch_size
+            return part, self._run_loop(part, room, also)
+
+    def _run_loop(self, part: Block, room: int, also: dict[Cell, Any]) -> Any:
+        given = (part.arrays, part.order, np.int32(part.offset), np.int32(part.steps))
+        return self._loop._call(given, {"size": part.batch_size, "room": room}, also)
+
+    def _paced(self, part: Block, pace: Pace, flight: "InFlight", progress: Callable[[int], dict[Cell, Any]]) -> Any:
+        """Runs steps as one program, or one by one where that is faster, and waits for them unless they are soon over."""
+        short = pace.short(part.steps)
+        if not short or len(flight) == _IN_FLIGHT:
+            flight.land()
+        began = time.perf_counter()
+        before = _before((*self.written, *progress(0)), not pace.begun or not self._loop._donates)
+        with events.run(self.name, part.steps) as event:
+            program = flight.begin(event, part, before)
+            if pace.alone:
+                for i in range(part.steps):
+                    given = (part.arrays, part.order, np.int32(part.offset + i * part.batch_size))
+                    logs = self._single._call(given, {"size": part.batch_size}, progress(i + 1))
+            else:
+                logs = self._run_loop(part, 0, progress(part.steps))
+            program.results = logs
+            if not short:
+                jax.block_until_ready([variable._value for variable in self.written[:1]])
+                flight.land()
+        if not short:
+            pace.took(part.steps, time.perf_counter() - began)
+        return logs
+
+
+def _before(cells: Iterable[Cell], kept: bool) -> dict[Cell, Any]:
+    """Returns the values of cells now, to go back to; nothing where they are not kept, or a frame keeps them."""
+    return {cell: cell._value for cell in cells} if kept and not context.frames else {}
+
+
+@dataclass
+class _Program:
+    """A program that was started.
+
+    Attributes:
+        event: what reports it, where somebody watches.
+        part: the steps that it runs.
+        before: the state before it, where that is kept.
+        results: what it computes; None where it could not be started.
+    """
+
+    event: events.Event | None
+    part: Block
+    before: dict[Cell, Any]
+    results: Any = None
+
+
+class InFlight:
+    """Programs that were started and not yet waited for, in their order.
+
+    It is the context of a pass: where one of them fails on the device, the state before it is put back, if that was kept. JAX
+    raises the error where the results are looked at, which may be some programs later.
+    """
+
+    def __init__(self) -> None:
+        self._programs: list[_Program] = []
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def begin(self, event: events.Event | None, part: Block, before: dict[Cell, Any]) -> _Program:
+        """Takes note of a program that is being started."""
+        self._programs.append(_Program(event, part, before))
+        return self._programs[-1]
+
+    def land(self) -> None:
+        """Waits for all of them. Each runs from when it was started, or the one before it was done, until it is done."""
+        done = 0.0
+        while self._programs:
+            program = self._programs[0]
+            jax.block_until_ready(program.results)
+            if (event := program.event) is not None:
+                event.start = max(event.start, done)
+                done = time.perf_counter()
+                event.seconds = done - event.start
+            self._programs.pop(0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, jax.errors.JaxRuntimeError) and (failed := self._first_that_failed()) is not None:
+            if failed.before:
+                commit(failed.before)
+            memory.add_context(error, failed.part, kept=bool(failed.before))
+        self._programs.clear()
+
+    def _first_that_failed(self) -> _Program | None:
+        for program in self._programs:
+            try:
+                jax.block_until_ready(program.results)
+            except jax.errors.JaxRuntimeError:
+                return program
+            if program.results is None:
+                return program
+        return None
