@@ -106,9 +106,10 @@ def _is_rare(hook: Any) -> bool:
 
 def _each(hook: str) -> Any:
     def call(self: CallbackList, *args: Any, **kwargs: Any) -> None:
-        with interruptible():
-            for callback in self.callbacks:
-                getattr(callback, hook)(*args, **kwargs)
+        if self.callbacks:
+            with interruptible():
+                for callback in self.callbacks:
+                    getattr(callback, hook)(*args, **kwargs)
 
     call.__name__ = hook
     call.__doc__ = f"Calls `{hook}` of all of them."
