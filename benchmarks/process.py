@@ -51,7 +51,8 @@ def add_earlier(commit: str) -> str:
         files.extractall(folder, filter="data")
     now = PEERS["lamina"]
     others = {name: PEERS.pop(name) for name in list(PEERS) if name != "lamina"}
-    PEERS["earlier"] = replace(now, title=f"Lamina at {commit[:7]}", variables={"PYTHONPATH": str(folder / "src")})
+    variables = {"BENCH_PEER": "lamina", "PYTHONPATH": str(folder / "src")}
+    PEERS["earlier"] = replace(now, title=f"Lamina at {commit[:7]}", variables=variables)
     PEERS.update(others)
     return "earlier"
 
