@@ -157,11 +157,19 @@ def test_a_state_is_not_changed_by_who_takes_it_up_and_another_one_takes_its_pla
     np.testing.assert_equal(other.get_weights(), model.get_weights())
 
 
-def test_a_state_that_is_refused_builds_no_optimizer():
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.update({"variables/dense/kernel": np.ones((9, 9), "float32")}),
+        lambda state: state.pop("variables/dense/kernel"),
+        lambda state: state.update({"variables/other/kernel": np.ones(2)}),
+    ],
+)
+def test_a_state_that_is_refused_builds_no_optimizer(change):
     model, other = simple(), simple()
     model.fit(np.eye(2), np.ones((2, 2)), verbose=0)
     state = lamina.state_of(model)
-    state["variables/dense/kernel"] = np.ones((9, 9), "float32")
+    change(state)
     with pytest.raises(ValueError, match="Nothing was changed"):
         lamina.set_state(other, state)
     assert not other.optimizer.built

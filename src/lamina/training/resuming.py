@@ -59,18 +59,21 @@ def _parts(model: "Trainer", metrics: bool) -> dict[str, Part]:
 
 
 def _set(model: "Trainer", state: State) -> None:
-    modules = dict(below(model))
-    for key in [key for key in state if key.startswith(_METRICS)]:
+    modules, metrics = dict(below(model)), any(key.startswith(_METRICS) for key in state)
+    late: dict[str, Metric] = {}  # metrics that make their variable with the first batch, by the key of that
+    for key in state:
         metric = modules.get(key.removeprefix("variables/").rpartition("/")[0])
-        if isinstance(metric, Metric) and not metric.variables:
-            metric._make_late(np.shape(state[key]))
-    own = {key: part for key, part in parts_of(model) if key in state}
-    check_parts(model, own, {key: state[key] for key in own})
+        if key.startswith(_METRICS) and isinstance(metric, Metric) and not metric.variables:
+            late[key] = metric
+    own = {key: part for key, part in parts_of(model) if metrics or not key.startswith(_METRICS)}
+    check_parts(model, own, {key: value for key, value in state.items() if key not in late and not key.startswith("optimizer/")})
+    for key, metric in late.items():
+        metric._make_late(np.shape(state[key]))
     optimizer = model.optimizer
     if optimizer is not None:
         moved = optimizer._paths_in(key.removeprefix("optimizer/") for key in state if key.startswith("optimizer/"))
         optimizer.build([held for path, held in below(model) if path in moved and isinstance(held, Variable)])
-    set_parts(model, _parts(model, metrics=any(key.startswith(_METRICS) for key in state)), state)
+    set_parts(model, _parts(model, metrics), state)
 
 
 # --- the state of a run ----------------------------------------------------------------------------------------------

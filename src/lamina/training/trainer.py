@@ -328,7 +328,8 @@ def _overrides(model: Trainer, kind: str) -> bool:
 def _steps(model: Trainer, kind: str) -> Steps:
     """Returns what runs the steps of a kind, "train", "test" or "predict": new ones where the model is not what it was."""
     record = model._lamina
-    made_for = MadeFor(record.objective, bool(model.run_eagerly or model.dynamic), layers_of(model), model.trainable_weights)
+    trained = model.trainable_weights if kind == "train" else []
+    made_for = MadeFor(record.objective, bool(model.run_eagerly or model.dynamic), layers_of(model), trained)
     known = record.steps.get(kind)
     because = "first time" if known is None else made_for.difference(known[0], kind)
     if known is not None and not because:
