@@ -164,9 +164,9 @@ def test_what_is_kept_for_a_variable_can_be_looked_at():
     twice = optimizers.OptaxOptimizer(optax.chain(optax.trace(0.5), optax.trace(0.5)))
     twice.apply(grads[0][:2], weights[:2])
     assert [v.path for v in twice.variables[2:]] == [
-        f"optax/{name}/{slot}" for name in ("kernel", "bias") for slot in ("trace", "trace_1")
+        f"optax/{name}/{slot}" for name in ("kernel", "bias") for slot in ("momentum", "momentum_1")
     ]
-    np.testing.assert_allclose(twice.state_of(weights[1])["trace_1"], grads[0][1], rtol=1e-6)
+    np.testing.assert_allclose(twice.state_of(weights[1])["momentum_1"], grads[0][1], rtol=1e-6)
 
 
 def test_options_that_are_off_keep_nothing_and_compile_to_nothing():

@@ -207,7 +207,7 @@ class Optimizer(BaseOptimizer):
         >>> optimizer = lamina.optimizers.SGD(0.5, momentum=0.9)
         >>> optimizer.apply([np.ones(2)], [w])
         >>> optimizer.state_of(w)
-        {'trace': Array([-0.5, -0.5], dtype=float32)}
+        {'momentum': Array([-0.5, -0.5], dtype=float32)}
         """
         return {slot: held.value for slot, held in self._kept_for(variable).by_slot().items()}
 
@@ -480,6 +480,9 @@ def _steps_by_variable(optimizer: Optimizer) -> bool:
     return type(optimizer).update_step is not Optimizer.update_step
 
 
+_SLOTS = {"trace": "momentum", "mu": "momentum", "nu": "velocity"}  # by the names that optax has for them
+
+
 def _places(leaves: Sequence[tuple[Any, Any]], names: Container[str]) -> list[tuple[str, str | None]]:
     """Returns for each leaf of a transformation's state the name of its slot, and of what it is kept for, or None for all.
 
@@ -493,7 +496,8 @@ def _places(leaves: Sequence[tuple[Any, Any]], names: Container[str]) -> list[tu
         steps = [getattr(step, "key", getattr(step, "name", None)) for step in path]
         words = [step for step in steps if isinstance(step, str)]
         owner = words.pop() if words and words[-1] in names else None
-        slot = unused_name(words[-1] if words else "state", taken.setdefault(owner, set()))
+        word = words[-1] if words else "state"
+        slot = unused_name(_SLOTS.get(word, word), taken.setdefault(owner, set()))
         taken[owner].add(slot)
         places.append((slot, owner))
     return places
