@@ -42,7 +42,7 @@ def test_a_function_may_choose():
         for step in runs.gradients(3):
             optimizer.apply([step[i] for i in members], [alone[i] for i in members])
     runs.assert_equal_runs(found[-1:], [[weight.numpy() for weight in alone]])
-    assert set(both.state_of(weights[1])) == {"trace"} and float(adam.iterations) == float(sgd.iterations) == 3
+    assert set(both.state_of(weights[1])) == {"momentum"} and float(adam.iterations) == float(sgd.iterations) == 3
     assert both.optimizers == [adam, sgd]
 
 
