@@ -139,19 +139,41 @@ def donatable(arrays: list[Array]) -> list[Array]:
 
 
 class Compiled(ReprMixin):
-    """A stateful function, compiled: see `lamina.jit`."""
+    """A stateful function, compiled: see `lamina.jit`.
 
-    def __init__(self, function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]) -> None:
+    Args:
+        function: any function of arrays.
+        static_argnums: positions of arguments that are Python values.
+        static_argnames: names of such arguments.
+        name: what profiles, and those who watch, are shown; the function's own by default.
+        borrows: whether who calls it leaves the memory of its arguments alone until the results are there.
+        reason: why layers are called inside.
+        because: why there is a first trace.
+        reported: whether traces are told to those who watch.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        static_argnums: int | Sequence[int] = (),
+        static_argnames: str | Sequence[str] = (),
+        *,
+        name: str | None = None,
+        borrows: bool = False,
+        reason: str = "jit",
+        because: str = "first time",
+        reported: bool = True,
+    ) -> None:
         functools.update_wrapper(self, function)
+        if name is not None:
+            self.__name__ = name
         self.function = function
         self.static_argnums, self.static_argnames = _static(function, static_argnums, static_argnames)
+        self._borrows, self._reason, self._because, self._reported = borrows, reason, because, reported
         self._traced = False
         self._last: dict[str, str] | None = None  # what the last trace was given
         self._known = False
         self._donates = True  # whether what it writes is written over in place
-        self._borrows = False  # whether who calls it leaves the memory of its arguments alone until the results are there
-        # For those who watch: why layers are called inside, why there is a first trace, and whether traces are worth telling.
-        self._reason, self._new_because, self._reported = "jit", "first time", True
         self._bound: dict[int, Compiled] = {}  # of methods, for each instance by its identity: equal ones differ, too
         self._touched = _Touched((), (), {})
 
@@ -172,13 +194,29 @@ class Compiled(ReprMixin):
                 return self.function(reference(), *args, **kwargs)
 
             del method.__wrapped__
-            bound = Compiled(method, (), ())
+            bound = Compiled(method)
             bound.static_argnums, bound.static_argnames = tuple(n - 1 for n in self.static_argnums if n), self.static_argnames
             self._bound[key] = bound
         return functools.partial(_call_method, self._bound[key], instance)
 
-    def _expect(self, read: Iterable[Variable], written: Iterable[Variable]) -> None:
-        """Says which variables the function reads and writes, so that one trace is enough."""
+    @property
+    def _written(self) -> tuple[Variable, ...]:
+        """The variables that it is known to write so far."""
+        return self._touched.written
+
+    def _expect(self, read: Iterable[Variable], written: Iterable[Variable], donates: bool = True) -> None:
+        """Says beforehand what the function touches, so that one trace is enough.
+
+        Args:
+            read: the variables that it reads.
+            written: those that it writes.
+            donates: whether these are written over in place.
+        """
+        self._donates = donates
+        self._touch(read, written)
+
+    def _touch(self, read: Iterable[Variable], written: Iterable[Variable]) -> None:
+        """Makes programs for these variables the ones to run; those that are there stay, if the variables are the same."""
         writes = dict.fromkeys(written)
         variables = tuple(v for v in dict.fromkeys(read) if v not in writes), tuple(writes)
         if not all(map(are_same, variables, self._touched[:2])):
@@ -233,7 +271,7 @@ class Compiled(ReprMixin):
         self._last = now
         changed = [] if before is None else [name for name in {**before, **now} if before.get(name) != now.get(name)]
         if before is None:
-            because = self._new_because
+            because = self._because
         elif changed:
             because = "; ".join(f"{name} was {before.get(name, 'not given')}, is {now.get(name, 'not given')}" for name in changed)
         else:
@@ -292,7 +330,7 @@ class Compiled(ReprMixin):
                 return run(touched, args, kwargs, masks)
             except _Found as found:
                 self._traced = True
-                self._expect((*touched.read, *found.read), (*touched.written, *found.written))
+                self._touch((*touched.read, *found.read), (*touched.written, *found.written))
 
     def _run_alone(
         self,
@@ -384,7 +422,7 @@ def _call_method(bound: Compiled, instance: Any, *args: Any, **kwargs: Any) -> A
 
 
 def _static(
-    function: Callable[..., Any], static_argnums: Sequence[int], static_argnames: Sequence[str]
+    function: Callable[..., Any], static_argnums: int | Sequence[int], static_argnames: str | Sequence[str]
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Returns static arguments by number and by name, so that they are static however they are passed."""
     nums = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
@@ -429,7 +467,7 @@ def jit(
     """
     if function is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
-    return Compiled(function, static_argnums, static_argnames)  # type: ignore[arg-type]
+    return Compiled(function, static_argnums, static_argnames)
 
 
 # --- differentiating -------------------------------------------------------------------------------------------------

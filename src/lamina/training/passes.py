@@ -12,10 +12,11 @@ from lamina.core.frame import Cell, Frame, Transaction, commit
 from lamina.core.interrupt import interruptible
 from lamina.training.data import Data
 from lamina.training.feed import Feed, pieces
+from lamina.training.in_flight import InFlight
 from lamina.training.progress import Silent, reporter
 from lamina.training.results import AllOutputs, LastLogs, numbers
 from lamina.training.run import Position, Run, run_of
-from lamina.training.steps import InFlight, Steps
+from lamina.training.steps import Steps
 
 Logs = dict[str, Any]
 

@@ -12,8 +12,7 @@ over; then what failed takes them along, and the error says so.
 import functools
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -22,18 +21,17 @@ import lamina.core.events as events
 from lamina.core.context import context
 from lamina.core.control import fori_loop
 from lamina.core.errors import add_context
-from lamina.core.frame import Cell, commit, transact
+from lamina.core.frame import Cell, transact
 from lamina.core.interrupt import check_interrupt, interruptible
-from lamina.core.lift import jit, touched_by
+from lamina.core.lift import Compiled, touched_by
 from lamina.core.placement import to_device
 from lamina.core.text import describe
 from lamina.core.variable import Array, Variable
 from lamina.training import memory
 from lamina.training.block import Block, Kind, kind_of
+from lamina.training.in_flight import InFlight
 from lamina.training.pace import Pace, new_pace
 from lamina.training.results import AllOutputs, LastLogs
-
-_IN_FLIGHT = 4  # programs, each of which takes no more than `Pace.short` allows
 
 
 class Observer(Protocol):
@@ -89,16 +87,14 @@ class Steps:
         def compiled_step(batch: Any) -> Any:
             return results.of(step(batch))
 
-        self._step = jit(compiled_step)
-        self._step._reason, self._step._new_because = self.name, because
-        self._step._expect(list(read), list(written))
-        self._loop = jit(self._steps, static_argnames=("size", "room"))
-        self._single = jit(self._one, static_argnames="size")
-        self._loop.__name__ = f"{self._step.__name__}_loop"
-        self._loop._reported = self._single._reported = False
-        self._loop._borrows = self._single._borrows = True
+        self._step = Compiled(compiled_step, reason=self.name, because=because)
+        self._step._expect(read, written)
+        around = functools.partial(Compiled, borrows=True, reported=False)  # what calls the step, which tells of itself
+        self._loop = around(self._steps, static_argnames=("size", "room"), name=f"{self._step.__name__}_loop")
+        self._single = around(self._one, static_argnames="size")
         self.read: list[Variable] = []
         self.written: list[Variable] = []
+        self._donates = True
         self._specs: dict[Kind, Any] = {}
         self._paces: dict[Kind, Pace] = {}
 
@@ -128,15 +124,14 @@ class Steps:
             return
         self._specs[kind], read, written = touched_by(self._step, kind.spec)
         self.read = list(dict.fromkeys([*self.read, *read]))
-        self.written = list(dict.fromkeys([*self.written, *written, *self._step._touched.written]))
-        keeps = memory.may_be_kept_twice(self.written)
+        self.written = list(dict.fromkeys([*self.written, *written, *self._step._written]))
+        self._donates = not memory.may_be_kept_twice(self.written)
         for program in (self._loop, self._single):
-            program._expect(self.read, self.written)
-            program._donates = not keeps
+            program._expect(self.read, self.written, self._donates)
 
     # --- a pass ------------------------------------------------------------------------------------------------------
 
-    def run(self, blocks: Iterable[Block], watch: Observer, results: LastLogs | AllOutputs, flight: "InFlight") -> int:
+    def run(self, blocks: Iterable[Block], watch: Observer, results: LastLogs | AllOutputs, flight: InFlight) -> int:
         """Runs a pass and returns how many steps it had. For the last of them the device may still be at work.
 
         Args:
@@ -164,7 +159,7 @@ class Steps:
         jax.effects_barrier()
         return done
 
-    def _dispatching(self, block: Block, watch: Observer, flight: "InFlight") -> Callable[[int, int, int], tuple[Block, Any]]:
+    def _dispatching(self, block: Block, watch: Observer, flight: InFlight) -> Callable[[int, int, int], tuple[Block, Any]]:
         """Returns `dispatch(start, most, done)`, which runs steps of a block: returns which, and what they gave.
 
         It is given the number of the first step in the block, how many it may run, and how many the pass has had.
@@ -225,13 +220,13 @@ class Steps:
         given = (part.arrays, part.order, np.int32(part.offset), np.int32(part.steps))
         return self._loop._call(given, {"size": part.batch_size, "room": room}, also)
 
-    def _paced(self, part: Block, pace: Pace, flight: "InFlight", progress: Callable[[int], dict[Cell, Any]]) -> Any:
+    def _paced(self, part: Block, pace: Pace, flight: InFlight, progress: Callable[[int], dict[Cell, Any]]) -> Any:
         """Runs steps as one program, or one by one where that is faster, and waits for them unless they are soon over."""
         short = pace.short(part.steps)
-        if not short or len(flight) == _IN_FLIGHT:
+        if not short or flight.full:
             flight.land()
         began = time.perf_counter()
-        before = _before((*self.written, *progress(0)), not pace.begun or not self._loop._donates)
+        before = _before((*self.written, *progress(0)), not pace.begun or not self._donates)
         with events.run(self.name, part.steps) as event:
             program = flight.begin(event, part, before)
             if pace.alone:
@@ -252,71 +247,3 @@ class Steps:
 def _before(cells: Iterable[Cell], kept: bool) -> dict[Cell, Any]:
     """Returns the values of cells now, to go back to; nothing where they are not kept, or a frame keeps them."""
     return {cell: cell._value for cell in cells} if kept and not context.frames else {}
-
-
-@dataclass
-class _Program:
-    """A program that was started.
-
-    Attributes:
-        event: what reports it, where somebody watches.
-        part: the steps that it runs.
-        before: the state before it, where that is kept.
-        results: what it computes; None where it could not be started.
-    """
-
-    event: events.Event | None
-    part: Block
-    before: dict[Cell, Any]
-    results: Any = None
-
-
-class InFlight:
-    """Programs that were started and not yet waited for, in their order.
-
-    It is the context of a pass: where one of them fails on the device, the state before it is put back, if that was kept. JAX
-    raises the error where the results are looked at, which may be some programs later.
-    """
-
-    def __init__(self) -> None:
-        self._programs: list[_Program] = []
-
-    def __len__(self) -> int:
-        return len(self._programs)
-
-    def begin(self, event: events.Event | None, part: Block, before: dict[Cell, Any]) -> _Program:
-        """Takes note of a program that is being started."""
-        self._programs.append(_Program(event, part, before))
-        return self._programs[-1]
-
-    def land(self) -> None:
-        """Waits for all of them. Each runs from when it was started, or the one before it was done, until it is done."""
-        done = 0.0
-        while self._programs:
-            program = self._programs[0]
-            jax.block_until_ready(program.results)
-            if (event := program.event) is not None:
-                event.start = max(event.start, done)
-                done = time.perf_counter()
-                event.seconds = done - event.start
-            self._programs.pop(0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, jax.errors.JaxRuntimeError) and (failed := self._first_that_failed()) is not None:
-            if failed.before:
-                commit(failed.before)
-            memory.add_context(error, failed.part, kept=bool(failed.before))
-        self._programs.clear()
-
-    def _first_that_failed(self) -> _Program | None:
-        for program in self._programs:
-            try:
-                jax.block_until_ready(program.results)
-            except jax.errors.JaxRuntimeError:
-                return program
-            if program.results is None:
-                return program
-        return None
