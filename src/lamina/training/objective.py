@@ -1,4 +1,4 @@
-"""The losses and metrics of `compile`, matched to the outputs of a model."""
+"""The objective: the losses and metrics of `compile`, and their values."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,12 +10,12 @@ import numpy as np
 import lamina.losses as losses
 import lamina.metrics as metrics
 from lamina.core.config import remade
-from lamina.core.errors import warn
 from lamina.core.metric import Metric, add_metric_context
-from lamina.core.text import describe, suggest, unused_name
+from lamina.core.text import unused_name
 from lamina.core.tree import Module
 from lamina.core.variable import Array
-from lamina.losses.hints import outside_probabilities
+from lamina.training.loss_warnings import warn_of_activation, warn_of_targets
+from lamina.training.matching import by_output, leaves_of, map_given, names_of, values_by_output
 
 
 class _Output(NamedTuple):
@@ -82,10 +82,10 @@ class Objective(Module):
     def __init__(self, loss: Any = None, loss_weights: Any = None, metrics: Any = None, weighted_metrics: Any = None) -> None:
         self._lamina.name = "compile_metrics"
         self._asked = {
-            "loss": _map(_loss, loss),
-            "loss_weights": _map(_weight, loss_weights),
-            "metrics": _map(_metric, metrics),
-            "weighted_metrics": _map(_metric, weighted_metrics),
+            "loss": map_given(_loss, loss),
+            "loss_weights": map_given(_weight, loss_weights),
+            "metrics": map_given(_metric, metrics),
+            "weighted_metrics": map_given(_metric, weighted_metrics),
         }
         self.means = LossMeans(["loss"])
         self.built = False
@@ -104,49 +104,31 @@ class Objective(Module):
         """
         if self.built:
             return
-        names = _names(outputs) if names is None else list(names)
+        names = names_of(outputs) if names is None else list(names)
         asked = self._asked
-        by_output = [
-            _by_output(asked["loss"], names, "loss"),
-            _by_output(asked["loss_weights"], names, "loss_weights"),
-            _by_output(asked["metrics"], names, "metrics", many=True),
-            _by_output(asked["weighted_metrics"], names, "weighted_metrics", many=True),
+        asked_of_each = [
+            by_output(asked["loss"], names, "loss"),
+            by_output(asked["loss_weights"], names, "loss_weights"),
+            _metrics_by_output(asked["metrics"], names, "metrics"),
+            _metrics_by_output(asked["weighted_metrics"], names, "weighted_metrics"),
         ]
-        several = len(names) > 1
-        self._outputs = [
-            _Output(
-                name,
-                tuple(output.shape),
-                loss,
-                weight,
-                plain,
-                weighted,
-            )
-            for name, output, loss, weight, plain, weighted in zip(names, jax.tree.leaves(outputs), *by_output, strict=True)
-        ]
+        shapes = [tuple(output.shape) for output in jax.tree.leaves(outputs)]
+        self._outputs = [_Output(*parts) for parts in zip(names, shapes, *asked_of_each, strict=True)]
         parts = [_loss_name(output) for output in self._outputs if output.loss is not None]
         if len(parts) > 1:
             self.means = LossMeans(["loss", *parts])
-        self._metrics = {}
-        for output in self._outputs:
-            before = f"{output.name}_" if several else ""
-            for metric in output.metrics:
-                self._metrics[unused_name(before + metric.name, self._metrics)] = metric
-            for metric in output.weighted_metrics:
-                name = before + metric.name
-                name = f"{before}weighted_{metric.name}" if name in self._metrics else name
-                self._metrics[unused_name(name, self._metrics)] = metric
+        self._metrics = _named(self._outputs)
         self.built = True
 
     @property
     def has_loss(self) -> bool:
         """Whether any output has a loss."""
-        return any(loss is not None for loss in _leaves(self._asked["loss"]))
+        return any(loss is not None for loss in leaves_of(self._asked["loss"]))
 
     @property
     def metrics(self) -> list[Metric]:
         """The means of the losses, and the metrics."""
-        asked = [metric for kind in ("metrics", "weighted_metrics") for metric in _leaves(self._asked[kind])]
+        asked = [metric for kind in ("metrics", "weighted_metrics") for metric in leaves_of(self._asked[kind])]
         own = self._metrics.values() if self.built else [metric for metric in asked if metric is not None]
         return list(dict.fromkeys([self.means, *own]))
 
@@ -213,38 +195,23 @@ class Objective(Module):
 
     def check(self, y: Any) -> None:
         """Raises ValueError for targets that do not match the outputs, or that no loss can take: labels that are not classes."""
-        targets = _values_by_output(y, [output.name for output in self._outputs], "targets")
+        targets = values_by_output(y, [output.name for output in self._outputs], "targets")
         for output, target in zip(self._outputs, targets, strict=True):
             if output.loss is not None and target is not None:
                 output.loss._check(target, output.shape)
-                _warn_of_targets(output, target)
+                warn_of_targets(output.loss, target, output.name, output.shape)
 
     def _zip(self, y: Any, y_pred: Any, sample_weight: Any) -> Iterator[tuple[_Output, Any, Any, Any]]:
         names = [output.name for output in self._outputs]
         predicted = jax.tree.leaves(y_pred)
         if len(predicted) != len(names):
             raise ValueError(f"The model gives {len(predicted)} outputs now, but gave {len(names)} when it was first trained.")
-        targets = _values_by_output(y, names, "targets")
-        weights = _values_by_output(sample_weight, names, "sample_weight", shared=True)
+        targets = values_by_output(y, names, "targets")
+        weights = values_by_output(sample_weight, names, "sample_weight", shared=True)
         return zip(self._outputs, targets, predicted, weights, strict=True)
 
 
 # --- what was given, as objects ------------------------------------------------------------------------------------------
-
-
-def _map(function: Any, given: Any) -> Any:
-    """Applies a function to what lists and dicts hold; a dict that is a config is one thing."""
-    if isinstance(given, dict) and "class_name" not in given:
-        return {key: _map(function, item) for key, item in given.items()}
-    if isinstance(given, (list, tuple)):
-        return [_map(function, item) for item in given]
-    return function(given)
-
-
-def _leaves(given: Any) -> list[Any]:
-    if isinstance(given, dict):
-        return [leaf for item in given.values() for leaf in _leaves(item)]
-    return [leaf for item in given for leaf in _leaves(item)] if isinstance(given, list) else [given]
 
 
 def _loss(identifier: Any) -> losses.Loss | None:
@@ -263,96 +230,30 @@ def _weight(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _warn_of_targets(output: _Output, target: Any) -> None:
-    """Warns of targets of a crossentropy that are not probabilities."""
-    name = type(output.loss).__name__
-    fits = isinstance(target, np.ndarray) and [n for n in target.shape[1:] if n != 1] == [n for n in output.shape[1:] if n != 1]
-    if name in ("BinaryCrossentropy", "CategoricalCrossentropy") and fits:
-        wrong = outside_probabilities(target)
-        if wrong is not None:
-            also = " Labels of -1 and 1 become 0 and 1 by (y + 1) / 2." if name == "BinaryCrossentropy" and wrong == -1 else ""
-            warn(
-                f"{name} takes targets from 0 to 1, but the targets of the output {output.name!r}, {describe(target)}, hold "
-                f"{wrong:g}: training would lead nowhere.{also} For numbers of any size use 'mse'; for class numbers "
-                "'sparse_categorical_crossentropy'."
-            )
+# --- for each output -----------------------------------------------------------------------------------------------------
 
 
-def warn_of_activation(loss: Any, layer: Any) -> None:
-    """Warns if a crossentropy takes logits from a layer that gives probabilities, or the other way round.
-
-    Args:
-        loss: the loss of an output.
-        layer: the layer that makes the output, where that is known.
-    """
-    from_logits = getattr(loss, "from_logits", None)
-    if from_logits is None or layer is None:
-        return
-    function = getattr(layer, "activation", None)
-    activation = "softmax" if type(layer).__name__ == "Softmax" else getattr(function, "__name__", "")
-    owner = f"The layer {layer.path!r} ({type(layer).__name__})"
-    if from_logits and activation in ("softmax", "sigmoid"):
-        warn(
-            f"{owner} gives probabilities, for its activation is {activation!r}, but the loss {type(loss).__name__}"
-            "(from_logits=True) takes what comes before that. Take the activation out, or from_logits=True."
-        )
-    elif not from_logits and activation == "linear" and hasattr(layer, "kernel"):
-        wanted = "sigmoid" if "Binary" in type(loss).__name__ else "softmax"
-        warn(
-            f"{owner} has no activation, so its outputs are logits, of any size, but the loss {type(loss).__name__} takes "
-            f"probabilities. Give the loss from_logits=True (lamina.losses.{type(loss).__name__}(from_logits=True)), or the layer "
-            f"activation={wanted!r}."
-        )
-
-
-# --- outputs -------------------------------------------------------------------------------------------------------------
-
-
-def _names(outputs: Any) -> list[str]:
-    """Returns the names of outputs: the keys of dicts, and `output_1`, `output_2`, ... in lists.
-
-    >>> _names({"a": 1.0, "b": [2.0, 3.0]})
-    ['a', 'b_output_1', 'b_output_2']
-    """
-    paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(outputs)[0]]
-    return ["_".join(_step(key) for key in path) or "output" for path in paths]
-
-
-def _step(key: Any) -> str:
-    return f"output_{key.idx + 1}" if hasattr(key, "idx") else str(getattr(key, "key", key))
-
-
-def _by_output(given: Any, names: list[str], what: str, many: bool = False) -> list[Any]:
-    """Returns what is asked of each output.
-
-    Args:
-        given: one thing for all, a list with one for each, or a dict by name.
-        names: the outputs' names.
-        what: the argument of `compile`, for messages.
-        many: whether there may be several for one output; then each is a list.
-    """
-    if isinstance(given, dict):
-        for key in given:
-            if key not in names:
-                raise ValueError(f"{what} names an output {key!r}, which the model does not have. {suggest(str(key), names)}")
-        chosen = [given.get(name) for name in names]
-    elif isinstance(given, list) and not (many and (len(names) == 1 or len(given) != len(names))):
-        if len(given) != len(names):
-            raise ValueError(
-                f"{what} has {len(given)} entries for {len(names)} outputs ({', '.join(names)}). Give one for each, or None where "
-                "an output has none."
-            )
-        chosen = given
-    elif isinstance(given, list) and len(names) > 1 and any(isinstance(item, list) for item in given):
-        raise ValueError(f"{what} has {len(given)} entries for {len(names)} outputs ({', '.join(names)}). Give a list for each.")
-    else:
-        chosen = [given] * len(names)
-    if not many:
-        return chosen
-    lists = [[metric for metric in _leaves(item) if metric is not None] for item in chosen]
+def _metrics_by_output(given: Any, names: list[str], what: str) -> list[list[Metric]]:
+    """Returns the metrics of each output; those that were given once for several outputs are made anew for each."""
+    chosen = by_output(given, names, what, many=True)
+    lists = [[metric for metric in leaves_of(item) if metric is not None] for item in chosen]
     if len(names) > 1 and chosen and all(item is given for item in chosen):
-        return [[_fresh(metric) for metric in each] for each in lists]
+        return [[remade(metric) for metric in each] for each in lists]
     return lists
+
+
+def _named(outputs: Sequence[_Output]) -> dict[str, Metric]:
+    """Returns the metrics of outputs by the names that they have in logs."""
+    named: dict[str, Metric] = {}
+    for output in outputs:
+        before = f"{output.name}_" if len(outputs) > 1 else ""
+        for metric in output.metrics:
+            named[unused_name(before + metric.name, named)] = metric
+        for metric in output.weighted_metrics:
+            name = before + metric.name
+            name = f"{before}weighted_{metric.name}" if name in named else name
+            named[unused_name(name, named)] = metric
+    return named
 
 
 def _update(metric: Metric, *args: Any, **kwargs: Any) -> None:
@@ -361,37 +262,6 @@ def _update(metric: Metric, *args: Any, **kwargs: Any) -> None:
     except Exception as error:
         add_metric_context(error, metric, args, kwargs)
         raise
-
-
-def _fresh(metric: Metric) -> Metric:
-    return remade(metric)
-
-
-def _values_by_output(given: Any, names: list[str], what: str, shared: bool = False) -> list[Any]:
-    """Returns the targets or the sample weights of each output.
-
-    Args:
-        given: a structure with one for each output, or a dict by name; None for none.
-        names: the outputs' names.
-        what: what messages call it.
-        shared: whether one array counts for all outputs.
-    """
-    if given is None:
-        return [None] * len(names)
-    if isinstance(given, dict) and not set(given).isdisjoint(names):
-        for key in given:
-            if key not in names:
-                raise ValueError(f"The {what} have a key {key!r}, which is not an output of the model. {suggest(str(key), names)}")
-        return [given.get(name) for name in names]
-    if isinstance(given, (list, tuple, dict)):
-        values = jax.tree.leaves(given, is_leaf=lambda leaf: leaf is None)
-        if len(values) == len(names):
-            return values
-    elif shared or len(names) == 1:
-        return [given] * len(names)
-    if len(names) == 1:
-        return [given]
-    raise ValueError(f"The model has {len(names)} outputs ({', '.join(names)}), which the {what} {describe(given)} do not match.")
 
 
 def _loss_name(output: _Output) -> str:
