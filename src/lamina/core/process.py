@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from lamina.core.checks import at_least
+
 
 class Process:
     """The decisions of this process.
@@ -47,9 +49,7 @@ def set_steps_per_dispatch(steps: int | None) -> None:
     >>> lamina.config.set_steps_per_dispatch(32)
     >>> lamina.config.set_steps_per_dispatch(None)
     """
-    if steps is not None and (isinstance(steps, bool) or not hasattr(steps, "__index__") or int(steps) < 1):
-        raise ValueError(f"steps must be an integer of at least 1, or None, not {steps!r}.")
-    process.steps_per_dispatch = None if steps is None else int(steps)
+    process.steps_per_dispatch = None if steps is None else at_least(1, steps, "steps", "None or ")
 
 
 def home() -> Path:

@@ -200,7 +200,11 @@ class _Alone(str):
 
 
 def _plain(value: Any, key: str, arrays: dict[str, Any]) -> Any:
-    """Returns a value as JSON can hold it, with the keys of arrays, which it notes, in place of these."""
+    """Returns a value as JSON can hold it, with the keys of arrays, which it notes, in place of these.
+
+    What comes back is of the very types that were given, and what could not be raises `_Opaque`. `encode` of core/plain.py writes
+    configs, which people read: there arrays are lists of numbers, named tuples are tuples, and what is not known stays as it is.
+    """
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":

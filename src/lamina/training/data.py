@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from lamina.core.checks import at_least
 from lamina.core.errors import warn
 from lamina.core.host_random import HostStream
 from lamina.core.jax_internals import out_of_memory
@@ -37,8 +38,7 @@ class ArrayData:
     """
 
     def __init__(self, data: Any, batch_size: int = 32, shuffle: bool | str = False) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer, not {batch_size!r}.")
+        self.batch_size = at_least(1, batch_size, "batch_size")
         self.leaves, self.tree = jax.tree.flatten(as_arrays(data))
         lengths = sorted({len(leaf) for leaf in self.leaves})
         if len(lengths) > 1:
@@ -49,7 +49,6 @@ class ArrayData:
         if lengths in ([], [0]):
             raise ValueError(f"There are no samples in {describe(data)}.")
         self.size = lengths[0]
-        self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self._stream = HostStream()
         self.resident = sum(leaf.nbytes for leaf in self.leaves) <= room()
