@@ -2,8 +2,9 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+import lamina.training.resuming as resuming
 from lamina.callbacks.callback_list import CallbackList
 from lamina.callbacks.history import History
 from lamina.core.context import context
@@ -13,10 +14,10 @@ from lamina.core.interrupt import interruptible
 from lamina.training.data import Data
 from lamina.training.feed import Feed, pieces
 from lamina.training.in_flight import InFlight
+from lamina.training.model_steps import steps_of
 from lamina.training.progress import Silent, reporter
 from lamina.training.results import AllOutputs, LastLogs, numbers
 from lamina.training.run import Position, Run, run_of
-from lamina.training.steps import Steps
 
 Logs = dict[str, Any]
 
@@ -86,58 +87,35 @@ class PassObserver:
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def fit(
-    model: Any,
-    run: Run,
-    feed: Feed,
-    steps: Callable[[], Steps],
-    *,
-    verbose: Any,
-    validate: Callable[[CallbackList], Logs] | None = None,
-    validation_epochs: Collection[int] = (),
-    resume: Callable[[], int] = lambda: 0,
-) -> History:
+class Validation(NamedTuple):
+    """What a model is evaluated on while it is trained.
+
+    Attributes:
+        feed: the data.
+        epochs: the numbers of the epochs after which to do so.
+    """
+
+    feed: Feed
+    epochs: Collection[int]
+
+
+def fit(model: Any, run: Run, feed: Feed, validation: Validation | None, *, verbose: Any) -> History:
     """Runs the model's train step over the data, epoch after epoch.
 
     Args:
         model: what is trained.
         run: the run.
         feed: its data.
-        steps: returns what runs the steps.
+        validation: what to evaluate on after epochs.
         verbose: see `reporter`.
-        validate: evaluates the model and returns its logs.
-        validation_epochs: after which epochs to do so.
-        resume: puts everything where another run was; returns how many steps of the first epoch are done.
     """
-    report, history = reporter(verbose), History()
-    callbacks = run.callbacks = CallbackList([run.callbacks, history])
-    model.history = history
-    callbacks.set_model(model)
-    callbacks.set_params({"epochs": run.epochs.stop, "steps": feed.steps, "verbose": verbose, "shown": True})
-    callbacks.on_train_begin({})
-    done_before, logs, asked = resume(), {}, feed.steps
+    report, model.history = reporter(verbose), run.history
+    run.callbacks.set_model(model)
+    run.callbacks.set_params({"epochs": run.epochs.stop, "steps": feed.steps, "verbose": verbose, "shown": True})
+    run.callbacks.on_train_begin({})
+    done_before, asked = resuming.restore_callbacks(model, run), feed.steps
     for epoch in range(run.position._read().epoch, run.epochs.stop):
-        if not done_before:
-            run.position._write(Position(epoch, 0))
-            callbacks.on_epoch_begin(epoch, {})
-            model.reset_metrics()
-        watch = PassObserver("train", callbacks, report, (run, epoch), lambda: model.stop_training, done_before)
-        with report.shown(f"Epoch {epoch + 1}/{run.epochs.stop}", asked), InFlight() as flight:
-            results = LastLogs()
-            results.value = run.logs if done_before else {}
-            done = done_before + steps().run(feed.epoch(done_before), watch, results, flight)
-            ended = run.position._read().ended
-            if ended is not None:  # where another run was
-                logs = dict(run.logs)
-            elif done:
-                held_out: Logs = {}
-                if validate is not None and epoch in validation_epochs:
-                    report.validates()
-                    held_out = {f"val_{name}": value for name, value in validate(callbacks).items()}
-                logs = run.logs = numbers(results.value) | held_out  # read last: until then the device may be at work
-                report.finish(logs)
-        if done:
-            _end_epoch(run, Position(epoch, done, ended or 0), logs)
+        done = _train_epoch(model, run, epoch, feed, validation, report, asked, done_before)
         if model.stop_training:
             break
         if not done or (asked is not None and done < asked):
@@ -150,31 +128,81 @@ def fit(
         asked, done_before = done, 0
     if model.optimizer is not None:
         model.optimizer.finalize_variable_values(model.trainable_weights)
-    callbacks.on_train_end(logs)
-    return history
+    run.callbacks.on_train_end(run.logs)
+    return run.history
 
 
-def _end_epoch(run: Run, position: Position, logs: Logs) -> None:
+def _train_epoch(
+    model: Any,
+    run: Run,
+    epoch: int,
+    feed: Feed,
+    validation: Validation | None,
+    report: Silent,
+    asked: int | None,
+    done_before: int,
+) -> int:
+    """Trains for an epoch, or for what is left of it, validates, and ends it; returns how many steps it has had.
+
+    Args:
+        model: what is trained.
+        run: the run.
+        epoch: the epoch's number.
+        feed: the data.
+        validation: what to evaluate on.
+        report: what shows progress.
+        asked: how many steps it is to have, if that is known.
+        done_before: how many of them another run has done, which this one goes on with.
+    """
+    if not done_before:
+        run.position._write(Position(epoch, 0))
+        run.callbacks.on_epoch_begin(epoch, {})
+        model.reset_metrics()
+    watch = PassObserver("train", run.callbacks, report, (run, epoch), lambda: model.stop_training, done_before)
+    with report.shown(f"Epoch {epoch + 1}/{run.epochs.stop}", asked), InFlight() as flight:
+        results = LastLogs()
+        results.value = run.logs if done_before else {}
+        done = done_before + steps_of(model, "train").run(feed.epoch(done_before), watch, results, flight)
+        ended = run.position._read().ended  # not None where the other run has ended it
+        if done and ended is None:
+            held_out = _validate(model, validation, epoch, run.callbacks, report)
+            run.logs = numbers(results.value) | held_out  # read last: until then the device may be at work
+            report.finish(run.logs)
+    if done:
+        _end_epoch(run, Position(epoch, done, ended or 0))
+    return done
+
+
+def _validate(model: Any, validation: Validation | None, epoch: int, callbacks: CallbackList, report: Silent) -> Logs:
+    """Returns the logs of validation after an epoch; none where it is not asked for."""
+    if validation is None or epoch not in validation.epochs:
+        return {}
+    report.validates()
+    logs = evaluate(model, validation.feed, callbacks=callbacks, verbose=0)
+    return {f"val_{name}": value for name, value in logs.items()}
+
+
+def _end_epoch(run: Run, position: Position) -> None:
     """Tells those callbacks of an epoch's end that have not been told yet."""
     assert position.ended is not None
     for number, callback in enumerate(run.callbacks):
         if number >= position.ended:
             run.position._write(position._replace(ended=number + 1))  # a state that this one takes is that after it
             with interruptible():
-                callback.on_epoch_end(position.epoch, logs)
+                callback.on_epoch_end(position.epoch, run.logs)
 
 
 # --- evaluation and prediction ---------------------------------------------------------------------------------------
 
 
-def evaluate(model: Any, feed: Feed, steps: Callable[[], Steps], *, callbacks: CallbackList, verbose: Any) -> Logs:
+def evaluate(model: Any, feed: Feed, *, callbacks: CallbackList, verbose: Any) -> Logs:
     """Runs the model's test step over the data and returns its logs."""
     report = reporter(verbose)
     with metrics_apart(model):
         callbacks.on_test_begin({})
         with report.shown("Evaluate", feed.steps), InFlight() as flight:
             results = LastLogs()
-            done = steps().run(feed.epoch(), PassObserver("test", callbacks, report), results, flight)
+            done = steps_of(model, "test").run(feed.epoch(), PassObserver("test", callbacks, report), results, flight)
             if not done:
                 raise ValueError(
                     "The data to evaluate on have no batches left. A generator that is at its end has to be made anew."
@@ -213,13 +241,13 @@ def _one_state() -> contextlib.AbstractContextManager[Any]:
     return contextlib.nullcontext() if context.frames else Transaction(exclusive=False)
 
 
-def predict(data: Data, count: int | None, steps: Callable[[], Steps], *, callbacks: CallbackList, verbose: Any) -> Any:
+def predict(model: Any, data: Data, count: int | None, *, callbacks: CallbackList, verbose: Any) -> Any:
     """Returns the outputs of the model's predict step for all samples, as NumPy arrays.
 
     Args:
+        model: what predicts.
         data: the samples.
         count: how many batches to take at most; None for all.
-        steps: returns what runs the steps.
         callbacks: what is called meanwhile.
         verbose: see `reporter`.
     """
@@ -227,7 +255,7 @@ def predict(data: Data, count: int | None, steps: Callable[[], Steps], *, callba
     with _one_state():
         callbacks.on_predict_begin({})
         with report.shown("Predict", count or data.steps), InFlight() as flight:
-            if not steps().run(pieces(data, count), PassObserver("predict", callbacks, report), results, flight):
+            if not steps_of(model, "predict").run(pieces(data, count), PassObserver("predict", callbacks, report), results, flight):
                 raise ValueError(
                     "The data to predict for have no batches left. A generator that is at its end has to be made anew."
                 )

@@ -92,8 +92,8 @@ def _run_state(model: "Trainer", run: Run) -> Iterator[tuple[str, Any]]:
         yield from ((f"callbacks/{i}/{key}", value) for key, value in type(callback)._state(callback))
 
 
-def begin(model: "Trainer", run: Run) -> int:
-    """Puts the model and the data where the run was that this one goes on with; returns how many epochs that has had.
+def restore_model(model: "Trainer", run: Run) -> int:
+    """Puts model, data and position where the run was that this one goes on with, if any; returns how many epochs that has had.
 
     Raises:
         ValueError: if the state is of a run that this one cannot go on with; nothing is changed then.
@@ -111,12 +111,12 @@ def begin(model: "Trainer", run: Run) -> int:
     _set(model, {key: value for key, value in state.items() if not key.startswith("run/")})
     run.data.set_state(state["run/data"])
     run.position._write(Position(epoch, state["run/step"], state["run/ended"]))
-    run.logs = state["run/logs"]
+    run.logs = dict(state["run/logs"])
     return int(epoch - run.epochs.start)
 
 
-def finish(model: "Trainer", run: Run) -> int:
-    """Puts callbacks and randomness where the run was that this one goes on with; returns how many steps its epoch has had.
+def restore_callbacks(model: "Trainer", run: Run) -> int:
+    """Puts callbacks, which know their model by now, and randomness where that run was; returns how many steps its epoch has had.
 
     Raises:
         ValueError: for other callbacks than that run had.

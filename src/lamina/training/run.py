@@ -2,9 +2,10 @@
 
 import threading
 import weakref
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from lamina.callbacks.callback_list import CallbackList
+from lamina.callbacks.history import History
 from lamina.core.frame import Cell, state_lock
 
 
@@ -27,20 +28,22 @@ class Run:
 
     Args:
         epochs: the numbers of its epochs.
-        callbacks: what is called meanwhile, the history among them.
-        data: what it trains on.
+        callbacks: what is called meanwhile: callbacks, alone or in lists.
 
     Attributes:
+        history: what `fit` returns, called after the other callbacks.
+        data: what it trains on, once that is known.
         position: where it stands; a cell, so that it changes together with the weights.
         logs: those of the last step that was looked at; at the end of an epoch, those of the epoch.
     """
 
-    def __init__(self, epochs: range, callbacks: Any, data: Any) -> None:
+    def __init__(self, epochs: range, callbacks: Any) -> None:
         self.epochs = epochs
-        self.callbacks = callbacks
-        self.data = data
+        self.history = History()
+        self.callbacks = CallbackList([callbacks, self.history])
+        self.data: Any = None
         self.position = Cell(Position(epochs.start, 0))
-        self.logs: Mapping[str, Any] = {}
+        self.logs: Any = {}
         self.goes_on = threading.Lock()  # held while it does: however it ends, Python lets go of it
 
 

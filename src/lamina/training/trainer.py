@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -16,14 +16,13 @@ from lamina.core.checks import at_least
 from lamina.core.placement import to_host
 from lamina.core.shapes import abstract_call
 from lamina.core.symbolic import SymbolicTensor
-from lamina.core.variable import Variable, are_same
 from lamina.core.weights import layers_of
 from lamina.training.batch import unpack
-from lamina.training.compile_cache import keep_programs
 from lamina.training.data import Data, as_data, parts_of, split
 from lamina.training.feed import Feed
 from lamina.training.learner import Learner, LearnerRecord
-from lamina.training.results import AllOutputs, LastLogs, numbers
+from lamina.training.model_steps import MadeFor, overrides, steps_of
+from lamina.training.results import numbers
 from lamina.training.run import Run, begin_run
 from lamina.training.steps import Steps
 
@@ -52,32 +51,6 @@ class TrainerRecord(LearnerRecord):
     @classmethod
     def _not_copied(cls) -> frozenset[str]:
         return super()._not_copied() | {"steps", "run"}
-
-
-_TRAINED = "which weights are trained has changed"
-
-
-class MadeFor(NamedTuple):
-    """What compiled steps were made for: where it is no longer so, there have to be new ones."""
-
-    objective: Any
-    eagerly: bool
-    layers: list[Any]
-    trained: list[Variable]
-
-    def difference(self, before: "MadeFor", kind: str) -> str:
-        """Returns what is not as it was, as a reason for new steps of a kind; "" where nothing that they depend on is."""
-        if self.objective is not before.objective:
-            return "compile() was called again"
-        if self.eagerly != before.eagerly:
-            return "run_eagerly has changed"
-        if len(self.layers) != len(before.layers) or any(
-            one is not other for one, other in zip(self.layers, before.layers, strict=True)
-        ):
-            return "layers were put in, taken out or replaced"
-        if kind == "train" and not are_same(self.trained, before.trained):
-            return _TRAINED
-        return ""
 
 
 class Trainer(Learner):
@@ -166,9 +139,9 @@ class Trainer(Learner):
                 changed then.
         """
         _check_compiled(self, "fit")
-        run = Run(range(at_least(0, initial_epoch, "initial_epoch"), at_least(0, epochs, "epochs")), callbacks, None)
+        run = Run(range(at_least(0, initial_epoch, "initial_epoch"), at_least(0, epochs, "epochs")), callbacks)
         steps = None if steps_per_epoch is None else at_least(1, steps_per_epoch, "steps_per_epoch")
-        run.callbacks = CallbackList(callbacks)
+        validated = _validated(validation_freq, run.epochs)
         with run.goes_on:
             begin_run(self, run)
             self.stop_training = False
@@ -182,29 +155,16 @@ class Trainer(Learner):
             if held_out is not None:
                 _make_ready(self, held_out, "test")
             run.data = data
-            passed = resuming.begin(self, run)
-            feed = Feed(data, steps, len(run.epochs) - passed, passed)
-            validation = None if held_out is None else Feed(held_out, validation_steps, len(run.epochs) - passed)
-
-            def validate(group: CallbackList) -> dict[str, float]:
-                assert validation is not None
-                return passes.evaluate(self, validation, lambda: _steps(self, "test"), callbacks=group, verbose=0)
-
+            passed = resuming.restore_model(self, run)
+            left = len(run.epochs) - passed
+            feed = Feed(data, steps, left, passed)
+            validation = None if held_out is None else passes.Validation(Feed(held_out, validation_steps, left), validated)
             try:
-                return passes.fit(
-                    self,
-                    run,
-                    feed,
-                    lambda: _steps(self, "train"),
-                    verbose=verbose,
-                    validate=None if validation is None else validate,
-                    validation_epochs=_validated(validation_freq, run.epochs),
-                    resume=lambda: resuming.finish(self, run),
-                )
+                return passes.fit(self, run, feed, validation, verbose=verbose)
             finally:
                 feed.close()
                 if validation is not None:
-                    validation.close()
+                    validation.feed.close()
                 run.callbacks._release()
 
     @events.task
@@ -229,7 +189,7 @@ class Trainer(Learner):
         _make_ready(self, data, "test")
         feed = Feed(data, steps)
         try:
-            logs = passes.evaluate(self, feed, lambda: _steps(self, "test"), callbacks=group, verbose=verbose)
+            logs = passes.evaluate(self, feed, callbacks=group, verbose=verbose)
         finally:
             feed.close()
         return _values(logs, return_dict)
@@ -242,7 +202,7 @@ class Trainer(Learner):
         data = as_data(x, batch_size=batch_size)
         _make_ready(self, data, "predict")
         group = _callbacks(self, callbacks, verbose)
-        return passes.predict(data, steps, lambda: _steps(self, "predict"), callbacks=group, verbose=verbose)
+        return passes.predict(self, data, steps, callbacks=group, verbose=verbose)
 
     @events.task
     def train_on_batch(
@@ -268,7 +228,7 @@ class Trainer(Learner):
         """Returns the outputs for one batch, as NumPy arrays."""
         data = _one_batch(x)
         _make_ready(self, data, "predict")
-        return jax.tree.map(to_host, _steps(self, "predict").one(data.first()))
+        return jax.tree.map(to_host, steps_of(self, "predict").one(data.first()))
 
 
 # --- getting ready ---------------------------------------------------------------------------------------------------
@@ -286,12 +246,12 @@ def _make_ready(model: Trainer, data: Data, kind: str) -> None:
     A model with a step of its own may mean something else by `call`; it is built then by its step.
     """
     objective = model._lamina.objective
-    unmatched = kind != "predict" and not objective.built and objective.has_loss and not _overrides(model, kind)
+    unmatched = kind != "predict" and not objective.built and objective.has_loss and not overrides(model, kind)
     if unmatched or not _is_built(model):
         try:
             outputs = _abstractly(model, data)
         except Exception:
-            if not _overrides(model, kind):
+            if not overrides(model, kind):
                 raise
         else:
             if unmatched and outputs is not None:
@@ -317,44 +277,7 @@ def _abstractly(model: Trainer, data: Data) -> Any:
     return abstract_call(model, (inputs,), {}, lambda: undo_on_error(model))
 
 
-def _overrides(model: Trainer, kind: str) -> bool:
-    """Tells whether a subclass has a step of its own."""
-    return getattr(type(model), f"{kind}_step") is not getattr(Trainer, f"{kind}_step")
-
-
-# --- steps -----------------------------------------------------------------------------------------------------------
-
-
-def _steps(model: Trainer, kind: str) -> Steps:
-    """Returns what runs the steps of a kind, "train", "test" or "predict": new ones where the model is not what it was."""
-    record = model._lamina
-    trained = model.trainable_weights if kind == "train" else []
-    made_for = MadeFor(record.objective, bool(model.run_eagerly or model.dynamic), layers_of(model), trained)
-    known = record.steps.get(kind)
-    because = "first time" if known is None else made_for.difference(known[0], kind)
-    if known is not None and not because:
-        return known[1]
-    keep_programs()
-    results = AllOutputs if kind == "predict" else LastLogs
-    read, written = _touched(model, kind)
-    if known is not None and because == _TRAINED:  # the layers are those that there were
-        read, written = [*read, *known[1].read], [*written, *known[1].written]
-    made = Steps(getattr(model, f"{kind}_step"), results, made_for.eagerly, read, written, because)
-    record.steps[kind] = made_for, made
-    return made
-
-
-def _touched(model: Trainer, kind: str) -> tuple[list[Variable], list[Variable]]:
-    """Returns the variables that a step can be expected to read and to write."""
-    own = not _overrides(model, kind)
-    if kind == "predict":
-        return (model.weights if own else []), []
-    if kind == "test":
-        return model.variables, [variable for metric in model.metrics for variable in metric.variables]
-    optimizer = model.optimizer if own else None
-    if optimizer is not None and model.trainable_weights:
-        optimizer.build(model.trainable_weights)
-    return [], [*model.variables, *(optimizer.variables if optimizer is not None else ())]
+# --- one batch -------------------------------------------------------------------------------------------------------
 
 
 def _on_batch(model: Trainer, kind: str, x: Any, y: Any, sample_weight: Any, class_weight: Any = None) -> dict[str, float]:
@@ -362,9 +285,9 @@ def _on_batch(model: Trainer, kind: str, x: Any, y: Any, sample_weight: Any, cla
     _make_ready(model, data, kind)
     if kind == "test":
         with passes.metrics_apart(model):
-            return numbers(_steps(model, kind).one(data.first()))
+            return numbers(steps_of(model, kind).one(data.first()))
     model.reset_metrics()
-    return numbers(_steps(model, kind).one(data.first()))
+    return numbers(steps_of(model, kind).one(data.first()))
 
 
 def _callbacks(model: Trainer, callbacks: Any, verbose: Any) -> CallbackList:
