@@ -197,14 +197,14 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_name: 
         written: list[Variable] = []
         differing: list[Variable] = []
 
-        def lane(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Array]]:
-            out, wrote, new = run_in_frame(Frame(lane=name), f, *args, **kwargs)
+        def one(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, list[Array]]:
+            out, wrote, new = run_in_frame(Frame(axis_name=name), f, *args, **kwargs)
             written[:] = wrote
             differing[:] = [v for v, a in zip(wrote, new, strict=True) if is_batched(a)]
             return out, new
 
         axes = tuple(in_axes) if isinstance(in_axes, list) else in_axes
-        mapped = jax.vmap(lane, in_axes=(axes, 0), out_axes=(out_axes, None), axis_name=name)
+        mapped = jax.vmap(one, in_axes=(axes, 0), out_axes=(out_axes, None), axis_name=name)
         try:
             out, new = mapped(args, kwargs)
         except ValueError as error:

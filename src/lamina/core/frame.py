@@ -91,10 +91,10 @@ class Frame:
         values: cells and the values that they have inside.
         owned: if given, the only state that may be written inside; a write to other state is refused.
         log_reads: keep in `reads` the cells whose value was looked for further out.
-        lane: inside `vmap`, the name of the mapped axis; random draws fold in the position along it.
+        axis_name: inside `vmap`, the name of the mapped axis; random draws fold in the position along it.
     """
 
-    __slots__ = ("__weakref__", "before", "lane", "log", "owned", "reads", "thread", "trace", "values", "written")
+    __slots__ = ("__weakref__", "axis_name", "before", "log", "owned", "reads", "thread", "trace", "values", "written")
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Frame:
         *,
         owned: Iterable[Cell] | None = None,
         log_reads: bool = False,
-        lane: Any = None,
+        axis_name: Any = None,
     ) -> None:
         self.values: dict[Any, Any] = dict(values)
         self.written: dict[Cell, None] = {}
@@ -110,7 +110,7 @@ class Frame:
         self.reads: dict[Cell, None] | None = {} if log_reads else None
         self.before: dict[Cell, Any] = {}  # what other threads have changed meanwhile, as it was
         self.owned = None if owned is None else set(owned)
-        self.lane = lane
+        self.axis_name = axis_name
 
     def put(self, cell: Cell, value: Any) -> None:
         """Gives a cell a value inside."""

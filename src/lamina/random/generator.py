@@ -49,8 +49,8 @@ class SeedGenerator(Module, family="seed_generators"):
             key, state = _advance(self.state._read())
             self.state.assign(state)
         for frame in context.frames:
-            if frame.lane is not None:
-                key = jax.random.fold_in(key, jax.lax.axis_index(frame.lane))
+            if frame.axis_name is not None:
+                key = jax.random.fold_in(key, jax.lax.axis_index(frame.axis_name))
         return key
 
 
