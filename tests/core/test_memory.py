@@ -13,7 +13,7 @@ import pytest
 
 import lamina
 from lamina import layers
-from lamina.training import pace
+from lamina.training import dispatch_tuner
 
 X = np.ones((4, 3), "float32")
 
@@ -115,5 +115,5 @@ def test_ten_thousand_predictions_and_a_thousand_fits_leave_memory_level(monkeyp
     def fit():
         model.fit(x, y, verbose=0, validation_data=(x, y))
 
-    monkeypatch.setattr(pace, "_SLOW_STEP", float("inf"))  # what is tried once, when steps are slow, is no leak
+    monkeypatch.setattr(dispatch_tuner, "_SLOW_STEP", float("inf"))  # what is tried once, when steps are slow, is no leak
     assert_level(fit, 1000)

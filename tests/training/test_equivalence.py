@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import lamina
 from lamina import layers
 from lamina.training import steps
-from lamina.training.pace import Pace
+from lamina.training.dispatch_tuner import DispatchTuner
 from properties import examples
 
 LAYERS = {
@@ -34,15 +34,15 @@ def run(parts, optimizer, samples, batch_size, way):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(samples, 3)).astype("float32"), rng.normal(size=(samples, 2)).astype("float32")
     callbacks = [lamina.callbacks.LambdaCallback(on_train_batch_end=lambda *_: None)] if way == "seen" else None
-    with mock.patch.object(steps, "new_pace", _alone) if way == "alone" else contextlib.nullcontext():
+    with mock.patch.object(steps, "new_tuner", _alone) if way == "alone" else contextlib.nullcontext():
         history = model.fit(x, y, batch_size=batch_size, epochs=2, verbose=0, callbacks=callbacks).history
     return history, model.get_weights(), model.predict(x, batch_size=batch_size, verbose=0)
 
 
 def _alone():
-    pace = Pace()
-    pace.alone = True
-    return pace
+    tuner = DispatchTuner()
+    tuner.alone = True
+    return tuner
 
 
 @examples(2)
@@ -63,37 +63,37 @@ def test_looped_equals_stepped_equals_eager(parts, optimizer, samples, batch_siz
         np.testing.assert_allclose(outputs, expected[2], rtol=2e-2, atol=2e-3, err_msg=way)
 
 
-def pace_of(looped, alone, steps=4000):
-    """Runs a made-up program, whose steps take so many seconds in the loop and alone; returns the pace and the time in all."""
-    pace, total, first = Pace(), 0.0, set()
+def tuned(looped, alone, steps=4000):
+    """Runs a made-up program, whose steps take so many seconds in the loop and alone; returns the tuner and the time in all."""
+    tuner, total, first = DispatchTuner(), 0.0, set()
     while steps > 0:
-        count = pace.steps(steps)
-        each = alone if pace.alone else looped
-        seconds = count * each + (0.0 if pace.alone in first else 0.5)  # each way compiles once
-        first.add(pace.alone)
-        pace.took(count, seconds)
+        count = tuner.steps(steps)
+        each = alone if tuner.alone else looped
+        seconds = count * each + (0.0 if tuner.alone in first else 0.5)  # each way compiles once
+        first.add(tuner.alone)
+        tuner.took(count, seconds)
         steps, total = steps - count, total + seconds
-    return pace, total
+    return tuner, total
 
 
 def test_steps_that_are_faster_alone_are_run_alone_and_others_in_the_loop():
-    slow_loop, seconds = pace_of(looped=0.02, alone=0.005)
+    slow_loop, seconds = tuned(looped=0.02, alone=0.005)
     assert slow_loop.alone and seconds < 4000 * 0.005 * 1.3
-    slow_alone, seconds = pace_of(looped=0.005, alone=0.02)
+    slow_alone, seconds = tuned(looped=0.005, alone=0.02)
     assert not slow_alone.alone and seconds < 4000 * 0.005 * 1.2
-    tiny, _ = pace_of(looped=1e-5, alone=1e-6)
+    tiny, _ = tuned(looped=1e-5, alone=1e-6)
     assert not tiny.alone  # what a dispatch costs would drown what is gained
 
 
 def test_a_dispatch_fills_about_a_tenth_of_a_second_or_holds_sixteen_long_steps():
-    pace = Pace()
-    assert pace.steps(1000) == 1
-    pace.took(1, 0.7)
-    pace.took(pace.steps(1000), 0.001)
-    assert 90 <= pace.steps(1000) <= 110 and pace.steps(7) == 7
-    pace.took(100, 1.0)
-    assert pace.steps(1000) == 16
-    pace.took(16, 16 * 0.125)
-    assert pace.steps(1000) == 8
-    pace.took(1, 1.5)
-    assert pace.steps(1000) == 1
+    tuner = DispatchTuner()
+    assert tuner.steps(1000) == 1
+    tuner.took(1, 0.7)
+    tuner.took(tuner.steps(1000), 0.001)
+    assert 90 <= tuner.steps(1000) <= 110 and tuner.steps(7) == 7
+    tuner.took(100, 1.0)
+    assert tuner.steps(1000) == 16
+    tuner.took(16, 16 * 0.125)
+    assert tuner.steps(1000) == 8
+    tuner.took(1, 1.5)
+    assert tuner.steps(1000) == 1

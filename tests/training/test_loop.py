@@ -8,7 +8,7 @@ import pytest
 import lamina
 from comparing import assert_close
 from lamina import layers
-from lamina.training import pace
+from lamina.training import dispatch_tuner
 from lamina.training.data import ArrayData, pack, unpack
 
 
@@ -44,7 +44,7 @@ def test_looped_equals_plain_python(optimizer):
 def test_the_number_of_steps_a_dispatch_does_not_change_the_numbers(monkeypatch, seconds):
     x, y = regression()
     expected = net("adam").fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
-    monkeypatch.setattr(pace, "_DISPATCH_SECONDS", seconds)
+    monkeypatch.setattr(dispatch_tuner, "_DISPATCH_SECONDS", seconds)
     found = net("adam").fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
     assert_close(found["loss"], expected["loss"])
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import lamina
 from comparing import assert_close
 from lamina import layers, ops
-from lamina.training import feed
+from lamina.training import pieces
 from properties import examples
 
 
@@ -25,12 +25,12 @@ ECHO = Echo()
 @examples(25)
 @given(samples=st.integers(1, 70), batch_size=st.integers(1, 9), steps=st.integers(1, 4))
 def test_outputs_come_in_the_order_of_the_samples(samples, batch_size, steps):
-    before, feed._PIECE_STEPS = feed._PIECE_STEPS, steps
+    before, pieces._PIECE_STEPS = pieces._PIECE_STEPS, steps
     try:
         x = np.arange(samples, dtype="float32")
         found = ECHO.predict(x, batch_size=batch_size, verbose=0)
     finally:
-        feed._PIECE_STEPS = before
+        pieces._PIECE_STEPS = before
     np.testing.assert_array_equal(found["double"], 2 * x)
     rest = samples % batch_size
     expected = [batch_size] * (samples - rest) + [rest] * rest

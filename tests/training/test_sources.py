@@ -15,7 +15,8 @@ from comparing import assert_close
 from lamina import layers
 from lamina.training import data as sources
 from lamina.training.data import ArrayData, BatchData, as_data
-from lamina.training.gather import Ahead, gather
+from lamina.training.gather import gather
+from lamina.training.prefetch import Prefetch
 
 
 def regression(samples=100):
@@ -239,7 +240,7 @@ def test_the_background_thread_ends_with_who_uses_it():
         while True:
             yield (i := i + 1)
 
-    ahead = Ahead(endless())
+    ahead = Prefetch(endless())
     assert [next(ahead), next(ahead)] == [1, 2]
     ahead.close()
     line().fit(forever(X, Y), steps_per_epoch=3, verbose=0)

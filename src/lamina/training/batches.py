@@ -11,7 +11,8 @@ from lamina.core.host_random import HostStream
 from lamina.core.interrupt import interruptible
 from lamina.core.text import describe, suggest
 from lamina.training.batch import as_arrays, pack, unpack, weighted
-from lamina.training.block import Block, batch_spec
+from lamina.training.batch_spec import leaf_spec
+from lamina.training.block import Block
 from lamina.training.gather import gather
 
 _END = object()  # of batches
@@ -79,7 +80,7 @@ class BatchData:
 
     def spec(self) -> Any:
         """Returns the shapes and dtypes of the first batch."""
-        return jax.tree.map(lambda leaf: batch_spec(leaf, len(leaf)), self._first)
+        return jax.tree.map(lambda leaf: leaf_spec(leaf, len(leaf)), self._first)
 
     def check(self, check: Callable[[Any], None]) -> None:
         """Has the first batch checked now, and each later one when it comes."""

@@ -14,8 +14,9 @@ from lamina.core.jax_internals import out_of_memory
 from lamina.core.placement import to_device
 from lamina.core.text import describe
 from lamina.training.batch import as_arrays, pack, unpack, weighted
+from lamina.training.batch_spec import BatchSpec, leaf_spec
 from lamina.training.batches import BatchData, has_batches
-from lamina.training.block import Block, Kind, batch_spec, kind_of
+from lamina.training.block import Block
 from lamina.training.gather import gather
 from lamina.training.memory import room
 
@@ -53,7 +54,7 @@ class ArrayData:
         self._stream = HostStream()
         self.resident = sum(leaf.nbytes for leaf in self.leaves) <= room()
         self._arrays: Any = None
-        self._kinds: dict[int, Kind] = {}
+        self._specs: dict[int, BatchSpec] = {}
 
     @property
     def steps(self) -> int:
@@ -66,7 +67,7 @@ class ArrayData:
 
     def spec(self) -> Any:
         """Returns the shapes and dtypes of a batch."""
-        return self._unflatten(batch_spec(leaf, min(self.batch_size, self.size)) for leaf in self.leaves)
+        return self._unflatten(leaf_spec(leaf, min(self.batch_size, self.size)) for leaf in self.leaves)
 
     def check(self, check: Callable[[Any], None]) -> None:
         """Has all samples checked."""
@@ -89,14 +90,14 @@ class ArrayData:
         if taken is not None and taken.nbytes > _SMALL_ORDER:
             taken = to_device(taken)
         if whole:
-            yield Block(arrays, taken, 0, self.batch_size, whole, self._kind(self.batch_size))
+            yield Block(arrays, taken, 0, self.batch_size, whole, self._batch_spec(self.batch_size))
         if rest:
-            yield Block(arrays, taken, whole * self.batch_size, rest, 1, self._kind(rest))
+            yield Block(arrays, taken, whole * self.batch_size, rest, 1, self._batch_spec(rest))
 
-    def _kind(self, size: int) -> Kind:
-        if size not in self._kinds:
-            self._kinds[size] = kind_of(self._unflatten(self.leaves), size)
-        return self._kinds[size]
+    def _batch_spec(self, size: int) -> BatchSpec:
+        if size not in self._specs:
+            self._specs[size] = BatchSpec.of(self._unflatten(self.leaves), size)
+        return self._specs[size]
 
     # --- where another run has been ----------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ _PATIENCE = 5.0  # in seconds, and in times what compiling took
 _TRIALS = 4
 
 
-class Pace:
-    """The pace of one program: a step on batches of one kind.
+class DispatchTuner:
+    """Finds by measurement how many steps a dispatch of one program takes, and whether they are looped on the device or run alone.
 
     A dispatch takes as many steps as fill about a tenth of a second, so that progress shows and Ctrl-C answers. Where steps are
     long it takes sixteen, if they take no more than a second: a program takes the memory it works in anew at each call, and for a
@@ -79,8 +79,8 @@ class Pace:
             self._trials, self._decided = None, True
 
 
-class FixedPace(Pace):
-    """A pace that no clock decides: a fixed number of steps a dispatch, in a loop on the device."""
+class FixedDispatch(DispatchTuner):
+    """In place of a tuner, where no clock is to decide: a fixed number of steps a dispatch, in a loop on the device."""
 
     def __init__(self, steps: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class FixedPace(Pace):
         self._compiling = 1.0
 
 
-def new_pace() -> Pace:
-    """Returns the pace of a program, as the process has decided: see `lamina.config.set_steps_per_dispatch`."""
+def new_tuner() -> DispatchTuner:
+    """Returns what decides for a program, as the process has chosen: see `lamina.config.set_steps_per_dispatch`."""
     fixed = process.steps_per_dispatch
-    return Pace() if fixed is None else FixedPace(fixed)
+    return DispatchTuner() if fixed is None else FixedDispatch(fixed)

@@ -1,21 +1,14 @@
-"""The blocks of a pass: of training, epoch by epoch; of prediction, in pieces of few sizes."""
+"""The batches of a run, epoch by epoch, as blocks."""
 
 from collections.abc import Iterator
-from typing import Any
 
-import jax
-import numpy as np
-
-from lamina.training.block import Block, kind_of
-from lamina.training.data import ArrayData, BatchData, Data
-from lamina.training.gather import Ahead
-
-_PIECE_BYTES = 2**25
-_PIECE_STEPS = 1024
+from lamina.training.block import Block
+from lamina.training.data import Data
+from lamina.training.prefetch import Prefetch
 
 
-class Feed:
-    """The blocks of a run, epoch by epoch; what is not on the device is gathered ahead, in the background.
+class EpochIterator:
+    """The batches of a run, epoch by epoch, as blocks; what is not on the device is prefetched.
 
     Args:
         data: where they come from.
@@ -42,7 +35,7 @@ class Feed:
         """How many steps an epoch has, if that is known."""
         return self._data.steps if self._steps is None else self._steps
 
-    def epoch(self, done: int = 0) -> Iterator[Block]:
+    def next_epoch(self, done: int = 0) -> Iterator[Block]:
         """Yields the blocks of the next epoch, but for its first `done` steps."""
         if self._steps is None:
             self._stream = self._open(None)
@@ -65,11 +58,11 @@ class Feed:
 
     def _open(self, steps: int | None) -> Iterator[Block]:
         blocks = self._data.blocks(steps)
-        return blocks if self._data.resident else Ahead(blocks)
+        return blocks if self._data.resident else Prefetch(blocks)
 
     def close(self) -> None:
         """Ends what runs in the background."""
-        if isinstance(self._stream, Ahead):
+        if isinstance(self._stream, Prefetch):
             self._stream.close()
 
 
@@ -80,39 +73,3 @@ def _without(blocks: Iterator[Block], steps: int) -> Iterator[Block]:
         steps -= left_out
         if left_out < block.steps:
             yield block.part(left_out, block.steps - left_out)
-
-
-def pieces(data: ArrayData | BatchData, steps: int | None) -> Iterator[Block]:
-    """Yields data in the order in which they lie, as blocks of few sizes: each size is a program of its own.
-
-    Args:
-        data: what to go through.
-        steps: how many batches to take at most; None for all.
-    """
-    if isinstance(data, BatchData):
-        yield from data.blocks() if steps is None else data.blocks(steps)
-        return
-    whole, rest = divmod(data.size, data.batch_size)
-    if steps is not None and steps <= whole:
-        whole, rest = steps, 0
-    size = sum(leaf.nbytes // len(leaf) for leaf in data.leaves) * data.batch_size
-    most = max(1, min(_PIECE_STEPS, _PIECE_BYTES // max(size, 1)))
-    capacity = min(most, 1 << (whole - 1).bit_length()) if whole else 0
-    for start in range(0, whole, capacity or 1):
-        count = min(capacity, whole - start)
-        yield _piece(data, start * data.batch_size, data.batch_size, count, capacity)
-    if rest:
-        yield _piece(data, whole * data.batch_size, rest, 1, 1)
-
-
-def _piece(data: ArrayData, start: int, batch_size: int, steps: int, capacity: int) -> Block:
-    def rows(leaf: Any) -> Any:
-        part = leaf[start : start + steps * batch_size]
-        if steps == capacity:
-            return part
-        padded = np.zeros((capacity * batch_size, *leaf.shape[1:]), leaf.dtype)
-        padded[: len(part)] = part
-        return padded
-
-    arrays = jax.tree.unflatten(data.tree, [rows(leaf) for leaf in data.leaves])
-    return Block(arrays, None, 0, batch_size, steps, kind_of(arrays, batch_size))

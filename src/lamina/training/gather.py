@@ -1,7 +1,5 @@
-"""Batches that come one by one, gathered into blocks, ahead of the device and in the background."""
+"""Batches that come one by one, gathered into blocks."""
 
-import queue
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,9 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from lamina.core.interrupt import interruptible
 from lamina.core.process import process
-from lamina.training.block import Block, kind_of, signature
+from lamina.training.batch_spec import BatchSpec, signature
+from lamina.training.block import Block
 
 _BLOCK_BYTES = 2**25
 _BLOCK_STEPS = 256
@@ -51,7 +49,7 @@ def gather(batches: Iterable[Any], steps: int | None = None) -> Iterator[Block]:
 
 
 class _Group:
-    """Batches of one kind, copied one behind the other: their maker may use its arrays again."""
+    """Batches that are alike, copied one behind the other: their maker may use its arrays again."""
 
     def __init__(self, batch: Any, like: Any, steps: int | None) -> None:
         leaves, self.tree = jax.tree.flatten(batch)
@@ -82,61 +80,4 @@ class _Group:
         samples = len(buffers[0]) * self.batch_size
         rows = [buffer.reshape(samples, *buffer.shape[2:]) for buffer in buffers]
         arrays = jax.tree.unflatten(self.tree, rows)
-        return Block(arrays, None, 0, self.batch_size, steps, kind_of(arrays, self.batch_size))
-
-
-class Ahead:
-    """An iterator that is run in a background thread, some items ahead of who takes them.
-
-    Args:
-        source: what to iterate over. What it raises is raised where the items are taken.
-        items: how many to have ready.
-    """
-
-    _END = object()
-
-    def __init__(self, source: Iterable[Any], items: int = 2) -> None:
-        self._queue: queue.Queue[Any] = queue.Queue(items)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(source,), daemon=True, name="lamina-data")
-        self._thread.start()
-
-    def _run(self, source: Iterable[Any]) -> None:
-        try:
-            for item in source:
-                if not self._put((item, None)):
-                    return
-            self._put((self._END, None))
-        except BaseException as error:
-            self._put((self._END, error))
-
-    def _put(self, item: Any) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=0.05)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def __iter__(self) -> "Ahead":
-        return self
-
-    def __next__(self) -> Any:
-        if self._stop.is_set():
-            raise StopIteration
-        with interruptible():
-            item, error = self._queue.get()
-        if item is self._END:
-            self.close()
-            if error is not None:
-                raise error
-            raise StopIteration
-        return item
-
-    def close(self) -> None:
-        """Ends the thread as soon as it has the item that it is at, and waits for that: then the source is at rest."""
-        self._stop.set()
-        if threading.current_thread() is not self._thread:
-            with interruptible():
-                self._thread.join()
+        return Block(arrays, None, 0, self.batch_size, steps, BatchSpec.of(arrays, self.batch_size))

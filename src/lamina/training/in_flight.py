@@ -11,7 +11,7 @@ from lamina.core.frame import Cell, commit
 from lamina.training import memory
 from lamina.training.block import Block
 
-_MOST = 4  # programs, each of which takes no more than `Pace.short` allows
+_MOST = 4  # programs, each of which takes no more than `DispatchTuner.short` allows
 
 
 @dataclass

@@ -12,9 +12,10 @@ from lamina.core.errors import warn
 from lamina.core.frame import Cell, Frame, Transaction, commit
 from lamina.core.interrupt import interruptible
 from lamina.training.data import Data
-from lamina.training.feed import Feed, pieces
+from lamina.training.epoch_iterator import EpochIterator
 from lamina.training.in_flight import InFlight
 from lamina.training.model_steps import steps_of
+from lamina.training.pieces import pieces
 from lamina.training.progress import Silent, reporter
 from lamina.training.results import AllOutputs, LastLogs, numbers
 from lamina.training.run import Position, Run, run_of
@@ -91,31 +92,31 @@ class Validation(NamedTuple):
     """What a model is evaluated on while it is trained.
 
     Attributes:
-        feed: the data.
+        batches: the data.
         epochs: the numbers of the epochs after which to do so.
     """
 
-    feed: Feed
+    batches: EpochIterator
     epochs: Collection[int]
 
 
-def fit(model: Any, run: Run, feed: Feed, validation: Validation | None, *, verbose: Any) -> History:
+def fit(model: Any, run: Run, batches: EpochIterator, validation: Validation | None, *, verbose: Any) -> History:
     """Runs the model's train step over the data, epoch after epoch.
 
     Args:
         model: what is trained.
         run: the run.
-        feed: its data.
+        batches: its data.
         validation: what to evaluate on after epochs.
         verbose: see `reporter`.
     """
     report, model.history = reporter(verbose), run.history
     run.callbacks.set_model(model)
-    run.callbacks.set_params({"epochs": run.epochs.stop, "steps": feed.steps, "verbose": verbose, "shown": True})
+    run.callbacks.set_params({"epochs": run.epochs.stop, "steps": batches.steps, "verbose": verbose, "shown": True})
     run.callbacks.on_train_begin({})
-    done_before, asked = resuming.restore_callbacks(model, run), feed.steps
+    done_before, asked = resuming.restore_callbacks(model, run), batches.steps
     for epoch in range(run.position._read().epoch, run.epochs.stop):
-        done = _train_epoch(model, run, epoch, feed, validation, report, asked, done_before)
+        done = _train_epoch(model, run, epoch, batches, validation, report, asked, done_before)
         if model.stop_training:
             break
         if not done or (asked is not None and done < asked):
@@ -136,7 +137,7 @@ def _train_epoch(
     model: Any,
     run: Run,
     epoch: int,
-    feed: Feed,
+    batches: EpochIterator,
     validation: Validation | None,
     report: Silent,
     asked: int | None,
@@ -148,7 +149,7 @@ def _train_epoch(
         model: what is trained.
         run: the run.
         epoch: the epoch's number.
-        feed: the data.
+        batches: the data.
         validation: what to evaluate on.
         report: what shows progress.
         asked: how many steps it is to have, if that is known.
@@ -162,7 +163,7 @@ def _train_epoch(
     with report.shown(f"Epoch {epoch + 1}/{run.epochs.stop}", asked), InFlight() as flight:
         results = LastLogs()
         results.value = run.logs if done_before else {}
-        done = done_before + steps_of(model, "train").run(feed.epoch(done_before), watch, results, flight)
+        done = done_before + steps_of(model, "train").run(batches.next_epoch(done_before), watch, results, flight)
         ended = run.position._read().ended  # not None where the other run has ended it
         if done and ended is None:
             held_out = _validate(model, validation, epoch, run.callbacks, report)
@@ -178,7 +179,7 @@ def _validate(model: Any, validation: Validation | None, epoch: int, callbacks: 
     if validation is None or epoch not in validation.epochs:
         return {}
     report.validates()
-    logs = evaluate(model, validation.feed, callbacks=callbacks, verbose=0)
+    logs = evaluate(model, validation.batches, callbacks=callbacks, verbose=0)
     return {f"val_{name}": value for name, value in logs.items()}
 
 
@@ -195,22 +196,22 @@ def _end_epoch(run: Run, position: Position) -> None:
 # --- evaluation and prediction ---------------------------------------------------------------------------------------
 
 
-def evaluate(model: Any, feed: Feed, *, callbacks: CallbackList, verbose: Any) -> Logs:
+def evaluate(model: Any, batches: EpochIterator, *, callbacks: CallbackList, verbose: Any) -> Logs:
     """Runs the model's test step over the data and returns its logs."""
     report = reporter(verbose)
     with metrics_apart(model):
         callbacks.on_test_begin({})
-        with report.shown("Evaluate", feed.steps), InFlight() as flight:
+        with report.shown("Evaluate", batches.steps), InFlight() as flight:
             results = LastLogs()
-            done = steps_of(model, "test").run(feed.epoch(), PassObserver("test", callbacks, report), results, flight)
+            done = steps_of(model, "test").run(batches.next_epoch(), PassObserver("test", callbacks, report), results, flight)
             if not done:
                 raise ValueError(
                     "The data to evaluate on have no batches left. A generator that is at its end has to be made anew."
                 )
             logs = numbers(results.value)
             report.finish(logs)
-        if feed.steps is not None and done < feed.steps:
-            warn(f"{feed.steps} batches were asked for, but the data ended after {done}; the values are those of these {done}.")
+        if batches.steps is not None and done < batches.steps:
+            warn(f"{batches.steps} batches were asked for, but the data ended after {done}; the values are those of these {done}.")
         callbacks.on_test_end(logs)
     return logs
 

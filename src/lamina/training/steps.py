@@ -28,9 +28,10 @@ from lamina.core.placement import to_device
 from lamina.core.text import describe
 from lamina.core.variable import Array, Variable
 from lamina.training import memory
-from lamina.training.block import Block, Kind, kind_of
+from lamina.training.batch_spec import BatchSpec
+from lamina.training.block import Block
+from lamina.training.dispatch_tuner import DispatchTuner, new_tuner
 from lamina.training.in_flight import InFlight
-from lamina.training.pace import Pace, new_pace
 from lamina.training.results import AllOutputs, LastLogs
 
 
@@ -95,8 +96,8 @@ class Steps:
         self.read: list[Variable] = []
         self.written: list[Variable] = []
         self._donates = True
-        self._specs: dict[Kind, Any] = {}
-        self._paces: dict[Kind, Pace] = {}
+        self._result_specs: dict[BatchSpec, Any] = {}
+        self._tuners: dict[BatchSpec, DispatchTuner] = {}
 
     # --- as one program ----------------------------------------------------------------------------------------------
 
@@ -111,18 +112,18 @@ class Steps:
 
     def _steps(self, arrays: Any, order: Any, offset: Array, count: Array, size: int, room: int) -> Any:
         """`count` steps, starting with the sample at `offset` of the order."""
-        first = self.results.room(self._specs[kind_of(arrays, size)], room)
+        first = self.results.room(self._result_specs[BatchSpec.of(arrays, size)], room)
 
         def body(i: Array, carried: Any) -> Any:
             return self.results.put(carried, i, self._one(arrays, order, offset + i * size, size))
 
         return fori_loop(0, count, body, first, variables=self.written)
 
-    def _prepare(self, kind: Kind) -> None:
+    def _prepare(self, batch: BatchSpec) -> None:
         """Traces the step, once for each kind of batch, to know what it reads, writes and returns."""
-        if kind in self._specs:
+        if batch in self._result_specs:
             return
-        self._specs[kind], read, written = touched_by(self._step, kind.spec)
+        self._result_specs[batch], read, written = touched_by(self._step, batch.structure)
         self.read = list(dict.fromkeys([*self.read, *read]))
         self.written = list(dict.fromkeys([*self.written, *written, *self._step._written]))
         self._donates = not memory.may_be_kept_twice(self.written)
@@ -169,12 +170,12 @@ class Steps:
         if self.results is AllOutputs:
             return lambda start, most, done: self._at_once(block.part(start, most), watch.progress(done + most))
         there = block.on_device()
-        self._prepare(there.kind)
-        pace = self._paces.setdefault(there.kind, new_pace())
+        self._prepare(there.spec)
+        tuner = self._tuners.setdefault(there.spec, new_tuner())
 
         def dispatch(start: int, most: int, done: int) -> tuple[Block, Any]:
-            part = there.part(start, pace.steps(most))
-            return part, self._paced(part, pace, flight, lambda steps: watch.progress(done + steps))
+            part = there.part(start, tuner.steps(most))
+            return part, self._tuned(part, tuner, flight, lambda steps: watch.progress(done + steps))
 
         return dispatch
 
@@ -212,7 +213,7 @@ class Steps:
         with events.run(self.name, part.steps):
             if part.steps == 1:
                 return part, self._step._call((part.batch(0),), {}, also)
-            self._prepare(part.kind)
+            self._prepare(part.spec)
             room = len(jax.tree.leaves(part.arrays)[0]) // part.batch_size
             return part, self._run_loop(part, room, also)
 
@@ -220,16 +221,16 @@ class Steps:
         given = (part.arrays, part.order, np.int32(part.offset), np.int32(part.steps))
         return self._loop._call(given, {"size": part.batch_size, "room": room}, also)
 
-    def _paced(self, part: Block, pace: Pace, flight: InFlight, progress: Callable[[int], dict[Cell, Any]]) -> Any:
+    def _tuned(self, part: Block, tuner: DispatchTuner, flight: InFlight, progress: Callable[[int], dict[Cell, Any]]) -> Any:
         """Runs steps as one program, or one by one where that is faster, and waits for them unless they are soon over."""
-        short = pace.short(part.steps)
+        short = tuner.short(part.steps)
         if not short or flight.full:
             flight.land()
         began = time.perf_counter()
-        before = _before((*self.written, *progress(0)), not pace.begun or not self._donates)
+        before = _before((*self.written, *progress(0)), not tuner.begun or not self._donates)
         with events.run(self.name, part.steps) as event:
             program = flight.begin(event, part, before)
-            if pace.alone:
+            if tuner.alone:
                 for i in range(part.steps):
                     given = (part.arrays, part.order, np.int32(part.offset + i * part.batch_size))
                     logs = self._single._call(given, {"size": part.batch_size}, progress(i + 1))
@@ -240,7 +241,7 @@ class Steps:
                 jax.block_until_ready([variable._value for variable in self.written[:1]])
                 flight.land()
         if not short:
-            pace.took(part.steps, time.perf_counter() - began)
+            tuner.took(part.steps, time.perf_counter() - began)
         return logs
 
 

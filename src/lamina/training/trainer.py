@@ -19,7 +19,7 @@ from lamina.core.symbolic import SymbolicTensor
 from lamina.core.weights import layers_of
 from lamina.training.batch import unpack
 from lamina.training.data import Data, as_data, parts_of, split
-from lamina.training.feed import Feed
+from lamina.training.epoch_iterator import EpochIterator
 from lamina.training.learner import Learner, LearnerRecord
 from lamina.training.model_steps import MadeFor, overrides, steps_of
 from lamina.training.results import numbers
@@ -157,14 +157,16 @@ class Trainer(Learner):
             run.data = data
             passed = resuming.restore_model(self, run)
             left = len(run.epochs) - passed
-            feed = Feed(data, steps, left, passed)
-            validation = None if held_out is None else passes.Validation(Feed(held_out, validation_steps, left), validated)
+            batches = EpochIterator(data, steps, left, passed)
+            validation: passes.Validation | None = None
+            if held_out is not None:
+                validation = passes.Validation(EpochIterator(held_out, validation_steps, left), validated)
             try:
-                return passes.fit(self, run, feed, validation, verbose=verbose)
+                return passes.fit(self, run, batches, validation, verbose=verbose)
             finally:
-                feed.close()
+                batches.close()
                 if validation is not None:
-                    validation.feed.close()
+                    validation.batches.close()
                 run.callbacks._release()
 
     @events.task
@@ -187,11 +189,11 @@ class Trainer(Learner):
         group = _callbacks(self, callbacks, verbose)
         data = as_data(x, y, sample_weight, batch_size=batch_size)
         _make_ready(self, data, "test")
-        feed = Feed(data, steps)
+        batches = EpochIterator(data, steps)
         try:
-            logs = passes.evaluate(self, feed, callbacks=group, verbose=verbose)
+            logs = passes.evaluate(self, batches, callbacks=group, verbose=verbose)
         finally:
-            feed.close()
+            batches.close()
         return _values(logs, return_dict)
 
     @events.task
