@@ -106,6 +106,8 @@ class Trainer(Learner):
         Arrays in memory are copied to the device when training begins, so what callbacks change in them meanwhile is not seen.
         Memory maps, and arrays that would take more than half of the device's memory (or a quarter of the host's, on the CPU), are
         read batch by batch as training goes on; other batches are taken as they come.
+        Batches are read ahead of the steps: where training stops early, a generator has given some, up to a thousand, that no
+        step has taken, and another `fit` with it goes on after them.
 
         Where `lamina.set_state` has given the model the state of a run, the run goes on from there: the same data, callbacks and
         arguments lead to the same numbers, bit for bit, as if it had never been interrupted.
