@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lamina.core.jax_internals as internals
+from fast_calls import slow_calls_refused
 
 EAGER = jnp.ones(2)
 
@@ -47,6 +48,25 @@ def test_a_trace_inside_another_has_a_state_of_its_own():
     found = []
     jax.jit(outer)(EAGER)
     assert found == [False, True]
+
+
+def test_after_a_call_that_failed_those_that_follow_are_fast_again():
+    def function(x):
+        if failing:
+            raise ValueError
+        return x + 1
+
+    program, failing = jax.jit(function), True
+    with pytest.raises(ValueError):  # noqa: PT011
+        program(EAGER)
+    failing = False
+    program(EAGER)
+    with slow_calls_refused(), pytest.raises(RuntimeError, match="no_tracing"):
+        program(EAGER)
+    internals.forget_failed_call(program)
+    program(EAGER)
+    with slow_calls_refused():
+        program(EAGER)
 
 
 def test_tracers_of_gradients_and_of_lanes_are_known():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import lamina
 from comparing import assert_close
+from fast_calls import slow_calls_refused
 from properties import examples
 
 X = np.array([0.5, -1.0], "float32")
@@ -259,6 +260,24 @@ def test_one_trace_is_enough_once_the_variables_are_known(total):
     for _ in range(5):
         f(X)
     assert len(traces) == at_first <= 2
+
+
+def test_calls_of_a_kind_that_is_known_are_fast(total):
+    @lamina.jit
+    def f(x):
+        if x.size > 3:
+            raise ValueError("too long")
+        return total.assign_add(x.sum())
+
+    for x in (X, X[:1]):
+        f(x)
+    with pytest.raises(ValueError, match="too long"):
+        f(np.zeros(4, "float32"))
+    for x in (X, X[:1]):
+        f(x)
+    with slow_calls_refused():
+        for x in (X, X[:1], X):
+            f(x)
 
 
 @pytest.mark.parametrize("seen", ["training", "dtype"])

@@ -1,5 +1,6 @@
 """The loop on the device: the result of a pass is that of its batches one by one, however it is dispatched."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import lamina
 from comparing import assert_close
+from fast_calls import slow_calls_refused
 from lamina import layers
 from lamina.training import dispatch_tuner
 from lamina.training.data import ArrayData, pack, unpack
@@ -94,6 +96,21 @@ def test_call_is_traced_once_for_each_size_of_batch():
     before = model.calls
     model.fit(x, y, batch_size=32, epochs=3, verbose=0, validation_data=(x, y))
     assert model.calls == before
+
+
+def test_once_an_epoch_has_run_the_others_call_their_programs_fast():
+    class Second(lamina.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                refusing.enter_context(slow_calls_refused())
+
+    model = lamina.Sequential([lamina.Input((3,)), lamina.layers.Dense(4), lamina.layers.Dropout(0.5), lamina.layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    x, y = np.ones((40, 3), "float32"), np.ones((40, 1), "float32")
+    model.predict(x, verbose=0)
+    with contextlib.ExitStack() as refusing:
+        model.fit(x, y, epochs=5, batch_size=8, validation_data=(x, y), verbose=0, callbacks=[Second()])
+        model.predict(x, verbose=0)
 
 
 def test_an_interrupted_pass_leaves_the_state_of_the_last_finished_step():

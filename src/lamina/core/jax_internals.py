@@ -45,6 +45,15 @@ def is_tracer(value: Any) -> bool:
     return isinstance(value, jax.core.Tracer)
 
 
+def forget_failed_call(program: Any) -> None:
+    """Lets a compiled function whose call raised an error be called fast again.
+
+    JAX remembers that the first call with such arguments has failed, and calls of that kind take the slow way through Python from
+    then on. What is traced and compiled stays.
+    """
+    program._clear_cache()
+
+
 @functools.cache
 def _device_put() -> Any:
     """The function of jaxlib below `jax.device_put`, which takes ten times as long; None where there is no such."""

@@ -4,7 +4,7 @@ What a layer is and offers is here. How a call goes is in `lamina.core.calls`, h
 its parts are found and named in `lamina.core.tree`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import jax
@@ -420,10 +420,11 @@ class Layer(Module, family="layers"):
             held = {id(child) for _, child in walk("", value)}
             self._lamina.unassigned = [variable for variable in made if id(variable) not in held]
 
-    def _besides(self) -> Iterator[tuple[str, Any]]:
-        yield from super()._besides()
-        yield from weights_of.unassigned(self)
-        yield from self._lamina.added_metrics.items()
+    def _besides(self) -> Iterable[tuple[str, Any]]:
+        record, parts = self._lamina, super()._besides()
+        if not record.unassigned and not record.added_metrics:
+            return parts
+        return [*parts, *weights_of.unassigned(self), *record.added_metrics.items()]
 
     def _gives_mask(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Tells whether the outputs of a call are given the mask that `compute_mask` makes."""

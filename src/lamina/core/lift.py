@@ -16,7 +16,7 @@ from lamina.core.context import context
 from lamina.core.errors import add_context, filter_traceback, filtered
 from lamina.core.frame import Cell, Frame, given_away, keep_for_readers, state_lock, store, transact, whole
 from lamina.core.interrupt import uninterrupted
-from lamina.core.jax_internals import in_trace
+from lamina.core.jax_internals import forget_failed_call, in_trace
 from lamina.core.masks import any_masks, masks_of, put_masks
 from lamina.core.placement import copied, own_memory, placed
 from lamina.core.side_effects import checking_side_effects
@@ -361,8 +361,10 @@ class Compiled(ReprMixin):
                     out, new = program(given, kept, masks, *args, **kwargs)
                     store((*written, *also), (*new, *also.values()))
                     return out
-                except _NotTraced:
-                    pass
+                except BaseException as error:
+                    forget_failed_call(program)
+                    if not isinstance(error, _NotTraced):
+                        raise
                 finally:
                     given_away.clear()
                     context.dispatching = before
@@ -383,6 +385,9 @@ class Compiled(ReprMixin):
         before, context.dispatching = context.dispatching, False
         try:
             out, new = keeping(given, kept, masks, *args, **kwargs)
+        except BaseException:
+            forget_failed_call(keeping)
+            raise
         finally:
             context.dispatching = before
         for variable, value in zip(touched.written, new, strict=True):

@@ -15,7 +15,7 @@ import itertools
 import re
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, ClassVar, Self
 
 from lamina.core.config import Configurable
@@ -278,9 +278,9 @@ class Module(Configurable, Held):
     def _set_host_state(self, state: dict[str, Any]) -> None:
         """Gives it what `_host_state` returned."""
 
-    def _besides(self) -> Iterator[tuple[str, Any]]:
-        """Yields what it owns that no attribute holds, each with its name."""
-        yield from type(self)._parts_by_name(self).items()
+    def _besides(self) -> Iterable[tuple[str, Any]]:
+        """Returns what it owns that no attribute holds, each with its name."""
+        return type(self)._parts_by_name(self).items()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Makes a copy what holds its parts, as the original holds those it was copied from."""
@@ -334,10 +334,20 @@ def owned(module: Module) -> Iterator[tuple[str, Held]]:
     if kind._besides_first:
         yield from kind._besides(module)
     for name, value in list(vars(module).items()):
-        if type(value) not in _HOLDS_NOTHING and isinstance(value, _MAY_HOLD):
+        if type(value) in _plain_kinds:
+            continue
+        if isinstance(value, Held):
+            yield name, value
+        elif isinstance(value, _MAY_HOLD):
             yield from walk(name, value)
+        elif type(value).__module__.startswith(_LASTING):
+            _plain_kinds.add(type(value))
     if not kind._besides_first:
         yield from kind._besides(module)
+
+
+_plain_kinds: set[type] = set()  # of what was found to hold nothing: classes that last as long as Python does
+_LASTING = ("builtins", "lamina.")
 
 
 def children(module: Module, anew: bool = False) -> dict[str, Any]:

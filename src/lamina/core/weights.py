@@ -1,6 +1,6 @@
 """The weights of a tree of layers: making them, which there are and which are trained, and their values as NumPy arrays."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from lamina.core.placement import to_host
 from lamina.core.record import LayerRecord
 from lamina.core.shapes import known_sizes
 from lamina.core.text import describe, show_shape
-from lamina.core.tree import attach, owned, path_of, variables_in, walk
+from lamina.core.tree import Held, attach, owned, path_of, variables_in, walk
 from lamina.core.variable import Variable, check_shape
 
 if TYPE_CHECKING:
@@ -102,28 +102,29 @@ def layers_in(layer: "Layer") -> "list[Layer]":
 
 def layers_of(root: "Layer") -> "list[Layer]":
     """Returns a layer and all below it, each once, parents before their children."""
-    return [layer for layer, _ in layers_with_trainability(root)]
+    return [layer for layer, _, _ in _walk_down(root)]
 
 
-def layers_with_trainability(root: "Layer") -> "Iterator[tuple[Layer, bool]]":
-    """Yields a layer and all below it, each once, and whether it and all above it are trainable."""
+def _walk_down(root: "Layer") -> "Iterator[tuple[Layer, bool, Iterable[Held]]]":
+    """Yields a layer and all below it, each once: whether it and all above it are trainable, and what it holds itself."""
     seen: set[int] = set()
-    stack: list[tuple[Layer, bool]] = [(root, True)]
+    stack: list[tuple[Any, bool]] = [(root, True)]
     while stack:
         layer, above = stack.pop()
         if id(layer) in seen:
             continue
         seen.add(id(layer))
         trainable = above and layer._lamina.trainable
-        yield layer, trainable
-        stack.extend((child, trainable) for child in reversed(layers_in(layer)))
+        held = {id(child): child for _, child in owned(layer)}.values()
+        yield layer, trainable, held
+        stack.extend([(child, trainable) for child in reversed(held) if is_layer(child)])
 
 
 def weights_with_trainability(root: "Layer") -> dict[Variable, bool]:
     """Returns the weights of a layer and of all below it, and whether each is trained; of each layer the trainable ones first."""
     weights: dict[Variable, bool] = {}
-    for layer, trainable in layers_with_trainability(root):
-        own = variables_in(layer)
+    for _, trainable, held in _walk_down(root):
+        own = [child for child in held if isinstance(child, Variable)]
         for variable in sorted(own, key=lambda v: not v.trainable):
             weights.setdefault(variable, trainable and variable.trainable)
     return weights

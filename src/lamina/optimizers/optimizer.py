@@ -194,7 +194,7 @@ class Optimizer(BaseOptimizer):
         """The variables that it keeps state for, in the order in which they came."""
         return self._lamina.targets()
 
-    def _besides(self) -> Iterator[tuple[str, Variable]]:
+    def _besides(self) -> Iterable[tuple[str, Variable]]:
         return self._lamina.by_path({})
 
     def _variables_by_path(self, paths: Mapping[int, str]) -> Iterator[tuple[str, Variable]]:

@@ -15,10 +15,13 @@ class EpochIterator:
         steps: how many steps an epoch has; by default one pass over the data.
         epochs: how many epochs there will be at most.
         passed: how many epochs another run has had, which this one goes on with.
+
+    Attributes:
+        data: the same.
     """
 
     def __init__(self, data: Data, steps: int | None = None, epochs: int = 1, passed: int = 0) -> None:
-        self._data = data
+        self.data = data
         self._steps = steps
         self._rest: Block | None = None
         self._left_out = 0  # steps at the beginning that the other run has had
@@ -33,7 +36,7 @@ class EpochIterator:
     @property
     def steps(self) -> int | None:
         """How many steps an epoch has, if that is known."""
-        return self._data.steps if self._steps is None else self._steps
+        return self.data.steps if self._steps is None else self._steps
 
     def next_epoch(self, done: int = 0) -> Iterator[Block]:
         """Yields the blocks of the next epoch, but for its first `done` steps."""
@@ -57,8 +60,8 @@ class EpochIterator:
             yield block.part(0, now)
 
     def _open(self, steps: int | None) -> Iterator[Block]:
-        blocks = self._data.blocks(steps)
-        return blocks if self._data.resident else Prefetch(blocks)
+        blocks = self.data.blocks(steps)
+        return blocks if self.data.resident else Prefetch(blocks)
 
     def close(self) -> None:
         """Ends what runs in the background."""

@@ -1,6 +1,6 @@
 """Learner: how a model learns: its losses, metrics and optimizer, and what it does with one batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -93,9 +93,8 @@ class Learner(Layer):
         self.run_eagerly = bool(run_eagerly)
         self.compiled = True
 
-    def _besides(self) -> Iterator[tuple[str, Any]]:
-        yield from super()._besides()
-        yield "compile_metrics", self._lamina.objective
+    def _besides(self) -> Iterable[tuple[str, Any]]:
+        return [*super()._besides(), ("compile_metrics", self._lamina.objective)]
 
     @property
     def metrics(self) -> list[Metric]:

@@ -163,7 +163,7 @@ def _train_epoch(
     with report.shown(f"Epoch {epoch + 1}/{run.epochs.stop}", asked), InFlight() as flight:
         results = LastLogs()
         results.value = run.logs if done_before else {}
-        done = done_before + steps_of(model, "train").run(batches.next_epoch(done_before), watch, results, flight)
+        done = done_before + steps_of(model, "train", batches.data).run(batches.next_epoch(done_before), watch, results, flight)
         ended = run.position._read().ended  # not None where the other run has ended it
         if done and ended is None:
             held_out = _validate(model, validation, epoch, run.callbacks, report)
@@ -203,7 +203,9 @@ def evaluate(model: Any, batches: EpochIterator, *, callbacks: CallbackList, ver
         callbacks.on_test_begin({})
         with report.shown("Evaluate", batches.steps), InFlight() as flight:
             results = LastLogs()
-            done = steps_of(model, "test").run(batches.next_epoch(), PassObserver("test", callbacks, report), results, flight)
+            done = steps_of(model, "test", batches.data).run(
+                batches.next_epoch(), PassObserver("test", callbacks, report), results, flight
+            )
             if not done:
                 raise ValueError(
                     "The data to evaluate on have no batches left. A generator that is at its end has to be made anew."
@@ -256,7 +258,9 @@ def predict(model: Any, data: Data, count: int | None, *, callbacks: CallbackLis
     with _one_state():
         callbacks.on_predict_begin({})
         with report.shown("Predict", count or data.steps), InFlight() as flight:
-            if not steps_of(model, "predict").run(pieces(data, count), PassObserver("predict", callbacks, report), results, flight):
+            if not steps_of(model, "predict", data).run(
+                pieces(data, count), PassObserver("predict", callbacks, report), results, flight
+            ):
                 raise ValueError(
                     "The data to predict for have no batches left. A generator that is at its end has to be made anew."
                 )

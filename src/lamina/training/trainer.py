@@ -11,17 +11,14 @@ import lamina.training.passes as passes
 import lamina.training.resuming as resuming
 from lamina.callbacks.callback_list import CallbackList
 from lamina.callbacks.history import History
-from lamina.core.building import check_ready, undo_on_error
+from lamina.core.building import check_ready
 from lamina.core.checks import at_least
 from lamina.core.placement import to_host
-from lamina.core.shapes import abstract_call
-from lamina.core.symbolic import SymbolicTensor
-from lamina.core.weights import layers_of
 from lamina.training.batch import unpack
 from lamina.training.data import Data, as_data, parts_of, split
 from lamina.training.epoch_iterator import EpochIterator
 from lamina.training.learner import Learner, LearnerRecord
-from lamina.training.model_steps import MadeFor, overrides, steps_of
+from lamina.training.model_steps import MadeFor, build_for, overrides, steps_of
 from lamina.training.results import numbers
 from lamina.training.run import Run, begin_run
 from lamina.training.steps import Steps
@@ -232,7 +229,7 @@ class Trainer(Learner):
         """Returns the outputs for one batch, as NumPy arrays."""
         data = _one_batch(x)
         _make_ready(self, data, "predict")
-        return jax.tree.map(to_host, steps_of(self, "predict").one(data.first()))
+        return jax.tree.map(to_host, steps_of(self, "predict", data).one(data.first()))
 
 
 # --- getting ready ---------------------------------------------------------------------------------------------------
@@ -251,34 +248,13 @@ def _make_ready(model: Trainer, data: Data, kind: str) -> None:
     """
     objective = model._lamina.objective
     unmatched = kind != "predict" and not objective.built and objective.has_loss and not overrides(model, kind)
-    if unmatched or not _is_built(model):
-        try:
-            outputs = _abstractly(model, data)
-        except Exception:
-            if not overrides(model, kind):
-                raise
-        else:
-            if unmatched and outputs is not None:
-                objective.build(outputs, None if model.dynamic else model.output_names)
-                objective.check_activations(type(model)._output_layers(model) or ())
+    if unmatched or not model.built:
+        outputs = build_for(model, data, kind)
+        if unmatched and outputs is not None:
+            objective.build(outputs, None if model.dynamic else model.output_names)
+            objective.check_activations(type(model)._output_layers(model) or ())
     if kind != "predict" and objective.built:
         data.check(lambda batch: objective.check(unpack(batch)[1]))
-
-
-def _is_built(model: Trainer) -> bool:
-    """Tells whether a model is built, and so are layers that have come since its steps were made."""
-    if not model.built:
-        return False
-    known = {id(layer) for made_for, _ in model._lamina.steps.values() for layer in made_for.layers}
-    return not known or all(layer.built for layer in layers_of(model) if id(layer) not in known)
-
-
-def _abstractly(model: Trainer, data: Data) -> Any:
-    """Calls the model without numbers, which builds it, and returns the specs of its outputs."""
-    if model.run_eagerly or model.dynamic:
-        return model(unpack(data.first())[0])
-    inputs = jax.tree.map(lambda spec: SymbolicTensor(spec.shape, spec.dtype), unpack(data.spec())[0])
-    return abstract_call(model, (inputs,), {}, lambda: undo_on_error(model))
 
 
 # --- one batch -------------------------------------------------------------------------------------------------------
@@ -289,9 +265,9 @@ def _on_batch(model: Trainer, kind: str, x: Any, y: Any, sample_weight: Any, cla
     _make_ready(model, data, kind)
     if kind == "test":
         with passes.metrics_apart(model):
-            return numbers(steps_of(model, kind).one(data.first()))
+            return numbers(steps_of(model, kind, data).one(data.first()))
     model.reset_metrics()
-    return numbers(steps_of(model, kind).one(data.first()))
+    return numbers(steps_of(model, kind, data).one(data.first()))
 
 
 def _callbacks(model: Trainer, callbacks: Any, verbose: Any) -> CallbackList:
