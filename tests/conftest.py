@@ -1,5 +1,6 @@
 """Keras is the reference for numbers: it runs on JAX here, and has to be told before it is imported."""
 
+import gc
 import os
 
 import pytest
@@ -21,6 +22,12 @@ def pytest_configure():
     """Has XLA's older emitters compile what runs once: they take half the time. XLA reads this before it compiles first."""
     if not properties.many():
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false"
+
+
+def pytest_collection_finish():
+    """What all modules have imported need not be looked through by each search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
