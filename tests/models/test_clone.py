@@ -7,6 +7,7 @@ import pytest
 import lamina
 from comparing import assert_close
 from lamina import layers, ops
+from lamina.core.config import remade
 from lamina.models import clone_model
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
@@ -61,6 +62,18 @@ def test_a_clone_has_the_same_architecture_and_weights_of_its_own(make):
     assert not np.allclose(clone.get_weights()[0], model.get_weights()[0])
     clone.set_weights(model.get_weights())
     jax.tree.map(lambda a, b: assert_close(a, b, rtol=1e-6), clone(X), expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"recursive": True}, {"recursive": True, "clone_function": remade}])
+@pytest.mark.parametrize("make", [functional, sequential, deferred, nested, lambda: Tower(3)])
+def test_the_weights_of_a_clone_are_placed_as_the_originals_are(make, options):
+    model = make()
+    placement = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    for weight in model.weights[::2]:
+        weight.placement = placement
+    clone = clone_model(model, **options)
+    clone(X)
+    assert [weight.placement for weight in clone.weights] == [weight.placement for weight in model.weights]
 
 
 def test_layers_may_be_cloned_by_a_function_which_may_keep_them():

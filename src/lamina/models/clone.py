@@ -27,6 +27,8 @@ def clone_model(
 ) -> Any:
     """Returns a model of new layers of the same classes, with the same configs, and new weights.
 
+    Weights are placed as the old ones are. A model that is built by its first call has none yet: it makes them where any are made.
+
     Args:
         model: a functional or sequential model; any other is made anew from its config.
         input_tensors: symbolic tensors for the new model to start from, nested as `model.input` is; by default new inputs of
@@ -45,8 +47,21 @@ def clone_model(
     >>> clone.layers[0] is model.layers[0], clone.weights[0].path == model.weights[0].path
     (False, True)
     """
+    clones: dict[Layer, Layer] = {}
     with also_known(custom_objects):
-        return _clone(model, input_tensors, clone_function, call_function, recursive, {})
+        made = _clone(model, input_tensors, clone_function, call_function, recursive, clones)
+    for layer, new in (clones or {model: made}).items():
+        _place_alike(layer, new)
+    return made
+
+
+def _place_alike(layer: Layer, new: Layer) -> None:
+    """Puts the weights of a new layer where those of the old one are, unless a clone_function has made another kind of layer."""
+    weights, own = layer.weights, new.weights
+    if [weight.shape for weight in weights] == [weight.shape for weight in own]:
+        for weight, one in zip(weights, own, strict=True):
+            if weight.placement is not None and one is not weight:
+                one.placement = weight.placement
 
 
 def _clone(
