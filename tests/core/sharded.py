@@ -12,6 +12,20 @@ import lamina
 from lamina import layers
 
 
+class Own(lamina.Sequential):
+    """A model with a step of its own."""
+
+    def train_step(self, data):
+        x, y = data
+
+        def loss():
+            return self.compute_loss(x, y, self(x, training=True))
+
+        value, gradients = lamina.value_and_grad(loss, self.trainable_weights)()
+        self.optimizer.apply(gradients, self.trainable_weights)
+        return {"loss": value}
+
+
 def main():
     mesh = jax.make_mesh((4, 2), ("batch", "model"), axis_types=(AxisType.Auto, AxisType.Auto))
     in_parts = NamedSharding(mesh, P(None, "model"))
@@ -102,6 +116,30 @@ def main():
         weight.placement = in_parts if weight.ndim == 2 else everywhere
     eager.run_eagerly = True
     check(trained(eager).layers[0].kernel)
+
+    # --- what is moved after it was used --------------------------------------------------------------------------------
+
+    by_rows = NamedSharding(mesh, P("model"))
+    add = lamina.jit(lambda: plain.assign_add(values))
+    for place in (in_parts, by_rows, everywhere):
+        plain.placement = place
+        for _ in range(2):
+            add()
+            assert plain.value.sharding.is_equivalent_to(place, 2), plain.value.sharding
+
+    for kind in (lamina.Sequential, Own):
+        models = [kind([lamina.Input((8,)), layers.Dense(2, kernel_initializer="ones")]) for _ in range(2)]
+        for model in models:
+            model.compile(lamina.optimizers.Adam(0.01), "mse")
+            trained(model)
+        for place in (in_parts, by_rows):
+            kernel = models[0].layers[0].kernel
+            kernel.placement = place
+            for model in models:
+                trained(model)
+            for value in (kernel.value, *models[0].optimizer.state_of(kernel).values()):
+                assert value.sharding.is_equivalent_to(place, 2), (kind, value.sharding)
+        np.testing.assert_allclose(*(model.get_weights()[0] for model in models), rtol=1e-3)
     print("all writes keep the placement")
 
 

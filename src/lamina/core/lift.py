@@ -345,7 +345,7 @@ class Compiled(ReprMixin):
         Where it has to be traced and compiled first, that is done while others go on.
         """
         read, written = touched.read, touched.written
-        surroundings = (context.training, context.autocast)
+        surroundings = _surroundings(touched)
         donating, keeping = touched.programs.get(surroundings) or self._compile(touched, surroundings)
         donates = self._donates and written and not jax.config.jax_debug_nans  # type: ignore[attr-defined]
         program = donating if donates else keeping
@@ -377,7 +377,7 @@ class Compiled(ReprMixin):
 
     def _run_inside(self, touched: "_Touched", args: tuple[Any, ...], kwargs: dict[str, Any], masks: dict[int, Any]) -> Any:
         """Runs the program inside a frame or a trace; donates nothing: a gradient may need what was read, or a frame go back."""
-        surroundings = (context.training, context.autocast)
+        surroundings = _surroundings(touched)
         _, keeping = touched.programs.get(surroundings) or self._compile(touched, surroundings)
         kept, given = [v._read() for v in touched.read], [v._read() for v in touched.written]
         if touched.written and not context.frames:
@@ -395,6 +395,11 @@ class Compiled(ReprMixin):
         return out
 
 
+def _surroundings(touched: "_Touched") -> tuple[Any, ...]:
+    """Returns what a trace depends on besides its arguments: also where that lies which it writes."""
+    return context.training, context.autocast, tuple([variable._placement for variable in touched.written])
+
+
 def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], surroundings: tuple[Any, ...]) -> dict[str, str]:
     """Returns each argument of a trace as `describe` shows it, by its name, and what else a trace depends on."""
     given = dict(kwargs)
@@ -403,9 +408,11 @@ def _named(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], surroun
     except (TypeError, ValueError):
         given |= {f"argument {i}": arg for i, arg in enumerate(args)}
     leaves = [(name + jax.tree_util.keystr(path), leaf) for name, arg in given.items() for path, leaf in _paths(arg)]
-    training, autocast = surroundings
+    training, autocast, placements = surroundings
     around = {} if training is None else {"training": repr(training)}
     around |= {} if autocast is None else {"the dtype of weights": autocast.name}
+    spread = {str(placement) for placement in placements if placement is not None}
+    around |= {"where variables lie": ", ".join(sorted(spread))} if spread else {}
     return around | {name: describe(leaf) for name, leaf in leaves}
 
 

@@ -1,5 +1,6 @@
 """Optimizer: moves variables against their gradients, by an optax transformation."""
 
+import contextlib
 import inspect
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -39,8 +40,9 @@ class Optimizer(BaseOptimizer):
 
     `variables` holds, in this order, `iterations`, `learning_rate` (where it is a number), what is kept for all variables together,
     and for each variable its slots (`momentum`, ...), its moving average and the sum of its gradients. A slot's path has the path
-    of its variable in it: `adam/net/dense/kernel/momentum`. What is kept for a variable stays while it is frozen, and goes when
-    the variable does; a variable that is new is given slots at its first step.
+    of its variable in it: `adam/net/dense/kernel/momentum`. It is placed as the variable is, and follows at the next step where
+    that has been moved. What is kept for a variable stays while it is frozen, and goes when the variable does; a variable that is
+    new is given slots at its first step.
 
     Args:
         learning_rate: the size of a step; or a function of the number of calls before this one, such as those of
@@ -258,13 +260,26 @@ class Optimizer(BaseOptimizer):
         return variable in variables or (names is not None and names.search(variable.name) is not None)
 
     def build(self, variables: Iterable[Variable]) -> None:
-        """Creates the state for variables that it is to move; what it has for others stays. Runs by itself at each new one."""
+        """Creates the state for variables that it is to move; what it has for others stays. Runs by itself at each new one.
+
+        What it has already for these variables is placed as they are now.
+        """
+        variables = list(variables)
         new = [variable for variable in variables if id(variable) not in self._lamina.kept]
+        self._follow(variables)
         if new:
             paths = Paths()
             with concrete():
                 self._keep(new, [self._lamina.keep(variable, paths.of(variable)) for variable in new])
         self.built = True
+
+    def _follow(self, variables: Iterable[Variable]) -> None:
+        """Places what it has for variables as these are, which may have been moved since."""
+        moved = [variable for variable in variables if variable.placement is not None]
+        with concrete() if moved else contextlib.nullcontext():
+            for variable in moved:
+                if (kept := self._lamina.kept.get(id(variable))) is not None:
+                    kept.follow(variable)
 
     def _keep(self, variables: list[Variable], kept: list[Kept]) -> None:
         """Makes the slots of new variables, and at the first call what is kept for all together."""
@@ -322,6 +337,8 @@ class Optimizer(BaseOptimizer):
             )
         if new or not self.built:
             self.build(targets)
+        else:
+            self._follow(targets)
 
     def _take(self, grads: dict[Variable, Any]) -> None:
         """Takes one step by gradients, None for variables that stay as they are."""

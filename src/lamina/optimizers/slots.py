@@ -29,6 +29,13 @@ class Kept:
         self.slots: dict[str, Variable] = {}
         self.extra: dict[str, Variable] = {}
 
+    def follow(self, target: Variable) -> None:
+        """Places what has the shape of the variable as that is placed now."""
+        placement = target.placement
+        for slot in self.by_slot().values() if placement is not None else ():
+            if slot.placement != placement and slot.shape == target.shape:
+                slot.placement = placement
+
     def by_slot(self) -> dict[str, Variable]:
         """Returns all of it by name."""
         return {**self.slots, **self.extra}

@@ -1,6 +1,6 @@
 """The steps of a model: what runs them, made anew where the model is no longer what they were made for."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 
@@ -27,13 +27,6 @@ class MadeFor(NamedTuple):
     layers: list[Any]
     trained: list[Variable]
 
-    @classmethod
-    def of(cls, model: Any, kind: str) -> Self:
-        """Returns what new steps of a kind would be made for."""
-        layers = layers_of(model)
-        eagerly = bool(model.run_eagerly or any(layer._lamina.dynamic for layer in layers))
-        return cls(model._lamina.objective, eagerly, layers, model.trainable_weights if kind == "train" else [])
-
     def difference(self, before: "MadeFor", kind: str) -> str:
         """Returns what is not as it was, as a reason for new steps of a kind; "" where nothing that they depend on is."""
         if self.objective is not before.objective:
@@ -56,14 +49,14 @@ def steps_of(model: Any, kind: str, data: Data) -> Steps:
     """
     record = model._lamina
     known: tuple[MadeFor, Steps] | None = record.steps.get(kind)
-    made_for = MadeFor.of(model, kind)
+    made_for = _now(model, kind)
     because = "first time" if known is None else made_for.difference(known[0], kind)
     if known is not None and not because:
         return known[1]
     before = {id(layer) for other, _ in record.steps.values() for layer in other.layers}
     if before and not all(layer.built for layer in made_for.layers if id(layer) not in before):
         build_for(model, data, kind)
-        made_for = MadeFor.of(model, kind)
+        made_for = _now(model, kind)
     keep_programs()
     results = AllOutputs if kind == "predict" else LastLogs
     read, written = _touched(model, kind)
@@ -74,6 +67,16 @@ def steps_of(model: Any, kind: str, data: Data) -> Steps:
     return made
 
 
+def _now(model: Any, kind: str) -> MadeFor:
+    """Returns what new steps would be made for; the optimizer then has state for all weights, and where these are."""
+    layers = layers_of(model)
+    eagerly = bool(model.run_eagerly or any(layer._lamina.dynamic for layer in layers))
+    trained = model.trainable_weights if kind == "train" else []
+    if trained and model.optimizer is not None and not overrides(model, kind):
+        model.optimizer.build(trained)
+    return MadeFor(model._lamina.objective, eagerly, layers, trained)
+
+
 def _touched(model: Any, kind: str) -> tuple[list[Variable], list[Variable]]:
     """Returns the variables that a step can be expected to read and to write."""
     own = not overrides(model, kind)
@@ -82,8 +85,6 @@ def _touched(model: Any, kind: str) -> tuple[list[Variable], list[Variable]]:
     if kind == "test":
         return model.variables, [variable for metric in model.metrics for variable in metric.variables]
     optimizer = model.optimizer if own else None
-    if optimizer is not None and model.trainable_weights:
-        optimizer.build(model.trainable_weights)
     return [], [*model.variables, *(optimizer.variables if optimizer is not None else ())]
 
 
