@@ -302,6 +302,72 @@ def test_a_copy_is_a_tree_of_its_own():
     assert lamina.jit(twin)(X).shape == (2, 1)
 
 
+def things():
+    """Yields what may be copied, and what else has to live meanwhile."""
+    node = Node(name="node")
+    node.w, node.items, node.mean = variable(), [layers.Dense(1)], lamina.metrics.Mean()
+    node.add_weight((2,))
+    node.items[0].build((None, 3))
+    yield node, None
+    net = lamina.Sequential([lamina.Input((3,)), layers.Dense(2)])
+    net.compile("adam", "mse", metrics=["mae"])
+    net.fit(X, np.ones((2, 2)), verbose=0)
+    yield net, None
+    yield lamina.Model(net.input, net.output), None
+    yield lamina.metrics.Mean(), None
+    yield lamina.random.SeedGenerator(1), None
+    for optimizer in (lamina.optimizers.Adam(), lamina.optimizers.LossScaleOptimizer(lamina.optimizers.SGD(0.1, 0.9))):
+        optimizer.build([weight := variable()])
+        yield optimizer, weight
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_a_shallow_copy_is_an_object_of_its_own_that_holds_the_same(number):
+    thing, _weight = list(things())[number]
+    paths = {id(v): v.path for v in thing.variables}
+    twin = copy.copy(thing)
+    assert type(twin) is type(thing) and twin.name == thing.name
+    assert [id(v) for v in twin.variables] == list(paths) and [v.path for v in twin.variables] == list(paths.values())
+    assert {**vars(twin), "_lamina": thing._lamina}.items() >= vars(thing).items()
+
+    record, own = thing._lamina, twin._lamina
+    lists = [field for field in dir(record) if type(getattr(record, field)) in (list, dict)]
+    assert not any(getattr(record, field) is getattr(own, field) for field in lists if getattr(record, field))
+    twin.added, root = layers.Dropout(0.5, seed=1), Node(name="root")
+    root.twin = twin
+    assert not hasattr(thing, "added") and [id(v) for v in thing.variables] == list(paths) and thing.path == thing.name
+
+    if not type(thing)._apart:
+        assert len(twin.variables) == len(paths) + 1 and twin.path.startswith("root/")
+        del thing, record
+        gc.collect()
+        assert all(v.path.startswith(twin.path) for v in twin.variables)  # nobody else holds them now
+
+
+def test_a_shallow_copy_of_a_layer_learns_with_the_weights_of_the_original_and_is_frozen_by_itself():
+    layer = layers.Dense(2, activity_regularizer="l2")
+    layer(X)
+    twin = copy.copy(layer)
+    layer.kernel.assign(layer.kernel * 2)
+    np.testing.assert_array_equal(twin(X), layer(X))
+    twin.trainable = False
+    assert layer.trainable and layer.trainable_weights and not twin.trainable_weights
+    twin(2 * X)
+    assert float(twin.losses[0]) != float(layer.losses[0])
+
+
+def test_a_shallow_copy_of_a_variable_has_a_value_a_name_and_a_place_of_its_own():
+    root, first = Node(name="root"), variable("mine")
+    twin = copy.copy(first)
+    root.a, root.b = twin, first
+    twin.assign([3.0])
+    assert float(first[0]) == 0 and twin.path == "root/mine" and first.path == "root/mine_1"
+    add = lamina.jit(lambda: twin.assign_add([1.0]))
+    third = copy.copy(twin)
+    add()
+    assert [float(v[0]) for v in (first, twin, third)] == [0, 4, 3]
+
+
 @pytest.mark.parametrize("name", ["place", "adopt", "step_to"])
 def test_attributes_may_have_any_name(name):
     node = Node()

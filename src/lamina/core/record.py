@@ -1,8 +1,9 @@
 """What Lamina keeps of a layer, apart from the attributes that the layer's own code gives it."""
 
+import copy
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -82,6 +83,12 @@ class LayerRecord(Record):
         self.symbolic_losses: list[SymbolicTensor] = []
         self.symbolic_metrics: list[tuple[SymbolicTensor, Mean]] = []
         self.added_metrics: dict[str, Metric] = {}
+
+    def of_copy(self) -> Self:
+        """Returns the record of a shallow copy, with a place of its own for the losses of calls."""
+        record = super().of_copy()
+        record.call_losses = copy.copy(self.call_losses)
+        return record
 
     @classmethod
     def _not_copied(cls) -> frozenset[str]:

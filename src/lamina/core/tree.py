@@ -11,6 +11,7 @@ here are no methods for the same reason.
 """
 
 import collections
+import copy
 import itertools
 import re
 import threading
@@ -117,6 +118,14 @@ class Record:
         for field, value in state.items():
             setattr(self, field, value)
 
+    def of_copy(self) -> Self:
+        """Returns the record of a shallow copy of the object: its own, of the same contents, and nothing holds the copy yet."""
+        record = type(self).__new__(type(self))
+        kept = self.__getstate__()
+        record.__setstate__({field: copy.copy(value) if type(value) in _CONTAINERS else value for field, value in kept.items()})
+        record.serial = next_serial()
+        return record
+
     @classmethod
     def _not_copied(cls) -> frozenset[str]:
         return frozenset({"holders"})
@@ -181,6 +190,7 @@ def walk(place: str, value: Any, inside: tuple[Any, ...] = ()) -> Iterator[tuple
 # Modules whose attributes hold lists, dicts or sets: what was appended to these later does not know what holds it.
 _with_containers: dict[int, "weakref.ref[Module]"] = {}
 
+_CONTAINERS = frozenset({list, tuple, dict, set})
 _HOLDS_NOTHING = frozenset({type(None), bool, int, float, str})  # most attributes are of these
 _MAY_HOLD = (Held, list, tuple, dict, set)
 _NO_PARTS: Mapping[str, Any] = {}
@@ -281,6 +291,12 @@ class Module(Configurable, Held):
     def _besides(self) -> Iterable[tuple[str, Any]]:
         """Returns what it owns that no attribute holds, each with its name."""
         return type(self)._parts_by_name(self).items()
+
+    def __copy__(self) -> Self:
+        """Returns another object that holds what this one does."""
+        copied = type(self).__new__(type(self))
+        copied.__setstate__({**self.__getstate__(), "_lamina": self._lamina.of_copy()})
+        return copied
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Makes a copy what holds its parts, as the original holds those it was copied from."""
@@ -542,9 +558,6 @@ def _is_in(value: Any, key: int, inside: tuple[Any, ...]) -> bool:
         return False
     items = value.values() if isinstance(value, dict) else value
     return key in map(id, items) or any(_is_in(item, key, (*inside, value)) for item in items if type(item) in _CONTAINERS)
-
-
-_CONTAINERS = frozenset({list, tuple, dict, set})
 
 
 def path_of(held: Held) -> str:

@@ -95,6 +95,14 @@ class Variable(Cell, Held, ReprMixin):
         slots: dict[str, Any] = object.__getstate__(self)[1]  # type: ignore[index]
         return None, {**slots, "_placement": None}  # devices are those of this process
 
+    def __copy__(self) -> Self:
+        """Returns a variable of its own, which starts from the same array."""
+        new = object.__new__(type(self))
+        for name, value in object.__getstate__(self)[1].items():  # type: ignore[index]
+            setattr(new, name, value)
+        new._lamina = self._lamina.of_copy()
+        return new
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         new: Self = memo.setdefault(id(self), object.__new__(type(self)))
         for name, value in copy.deepcopy(self.__getstate__()[1], memo).items():

@@ -105,7 +105,7 @@ class OptimizerRecord(Record):
         super().__setstate__({**state, "kept": {}})
         for target, name, slots, extra in state["kept"]:
             kept = self.keep(target, name)
-            kept.slots, kept.extra = slots, extra
+            kept.slots, kept.extra = dict(slots), dict(extra)
 
 
 def slot_variable(values: Any, like: Variable | None = None) -> Variable:
