@@ -240,14 +240,45 @@ def test_the_loss_is_scaled_and_gradients_are_scaled_back():
     assert optimizers.SGD().scale_loss(3.0) == 3.0
 
 
-def test_a_copy_goes_on_by_itself():
-    weights = {"net": runs.variables(), "optimizer": optimizers.Adam(0.1)}
+@pytest.mark.parametrize("order", [("net", "optimizer"), ("optimizer", "net")])
+def test_a_copy_goes_on_by_itself(order):
+    made = {"net": runs.variables(), "optimizer": optimizers.Adam(0.1)}
+    weights = {name: made[name] for name in order}
     grads = runs.gradients(4)
     runs.lamina_run(weights["optimizer"], grads[:2], weights["net"])
     other = copy.deepcopy(weights)
     expected = runs.lamina_run(optimizers.Adam(0.1), grads)
     runs.assert_equal_runs(runs.lamina_run(other["optimizer"], grads[2:], other["net"]), expected[2:])
     assert int(weights["optimizer"].iterations) == 2
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1, use_ema=True),
+        lambda: optimizers.LossScaleOptimizer(optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1)),
+        lambda: optimizers.MultiOptimizer(
+            optimizers.OptimizerMap(optimizers.SGD(0.1, momentum=0.9), {"kernel": optimizers.Adam(0.1)})
+        ),
+    ],
+)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_deep_copy_of_an_optimizer_alone_is_one_for_the_same_variables_with_state_of_its_own(make, steps):
+    weights, grads = runs.variables(), runs.gradients(4)
+    one = make()
+    one.exclude_from_weight_decay(var_list=weights[:1])
+    for step in grads[:steps]:
+        one.apply(step, weights)
+    other, values = copy.deepcopy(one), [weight.numpy() for weight in weights]
+    gc.collect()
+    assert other.targets == one.targets == (weights if steps else [])
+    assert not {id(v) for v in one.variables} & {id(v) for v in other.variables}
+    found = []
+    for optimizer in (one, other):
+        for weight, value in zip(weights, values, strict=True):
+            weight.assign(value)
+        found.append(runs.lamina_run(optimizer, grads[steps:], weights))
+    runs.assert_equal_runs(*found)
 
 
 # --- optax -----------------------------------------------------------------------------------------------------------

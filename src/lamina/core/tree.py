@@ -295,7 +295,8 @@ class Module(Configurable, Held):
     def __copy__(self) -> Self:
         """Returns another object that holds what this one does."""
         copied = type(self).__new__(type(self))
-        copied.__setstate__({**self.__getstate__(), "_lamina": self._lamina.of_copy()})
+        state: dict[str, Any] = self.__getstate__()  # type: ignore[assignment]
+        copied.__setstate__({**state, "_lamina": self._lamina.of_copy()})
         return copied
 
     def __setstate__(self, state: dict[str, Any]) -> None:

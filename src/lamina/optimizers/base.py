@@ -1,7 +1,8 @@
 """BaseOptimizer: what training asks of an optimizer."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +18,9 @@ class BaseOptimizer(Module, family="optimizers"):
     """What training asks of an optimizer: to move variables (`apply`), to keep state for them, and to end well.
 
     `Optimizer` moves variables by itself; others pass the work on: `LossScaleOptimizer`, `MultiOptimizer`.
+
+    What it keeps for a variable goes when the variable does. So `copy.deepcopy` of an optimizer gives one for the same variables,
+    with state of its own; one that is copied as a part of something, such as its model, moves the copies of the variables.
     """
 
     _apart = True
@@ -125,6 +129,18 @@ class BaseOptimizer(Module, family="optimizers"):
                 variable.assign(value)
 
     # --- its state ---------------------------------------------------------------------------------------------------
+
+    def _refers_to(self) -> Iterator[Variable]:
+        """Yields the variables of others that it has to do with."""
+        yield from self.targets
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        if not memo:  # it is copied alone
+            memo.update((id(variable), variable) for variable in self._refers_to())
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        state: dict[str, Any] = self.__getstate__()  # type: ignore[assignment]
+        copied.__setstate__(copy.deepcopy(state, memo))
+        return copied
 
     def _variables_by_path(self, paths: Mapping[int, str]) -> Iterator[tuple[str, Variable]]:
         """Yields `variables`, each with the steps that lead to it: `dense/kernel/momentum`.

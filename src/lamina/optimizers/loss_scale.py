@@ -74,6 +74,9 @@ class LossScaleOptimizer(BaseOptimizer):
     def _paths_in(self, steps: Iterable[str]) -> set[str]:
         return self.inner_optimizer._paths_in(step.removeprefix("inner/") for step in steps if step.startswith("inner/"))
 
+    def _refers_to(self) -> Iterator[Variable]:
+        return self.inner_optimizer._refers_to()
+
     @property
     def targets(self) -> list[Variable]:
         """What the inner optimizer moves."""

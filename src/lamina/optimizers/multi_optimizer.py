@@ -179,6 +179,11 @@ class MultiOptimizer(BaseOptimizer):
     def _paths_in(self, steps: Iterable[str]) -> set[str]:
         return super()._paths_in(rest for step in steps if (rest := step.partition("/")[2]))
 
+    def _refers_to(self) -> Iterator[Variable]:
+        yield from (*self.targets, *self._lamina.excluded[0])
+        for optimizer in self.optimizers:
+            yield from optimizer._refers_to()
+
     @property
     def iterations(self) -> Variable:
         """The number of steps so far."""

@@ -196,6 +196,9 @@ class Optimizer(BaseOptimizer):
         """The variables that it keeps state for, in the order in which they came."""
         return self._lamina.targets()
 
+    def _refers_to(self) -> Iterator[Variable]:
+        yield from (*self.targets, *self._lamina.excluded[0])
+
     def _besides(self) -> Iterable[tuple[str, Variable]]:
         return self._lamina.by_path({})
 
