@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import optax
 import pytest
 
 import lamina
@@ -250,6 +251,62 @@ def test_an_optimizer_refuses_gradients_that_do_not_fit():
     np.testing.assert_allclose(b.numpy(), 0.9)
     with pytest.raises(ValueError, match="learning_rate"):
         lamina.optimizers.Adam(-1.0)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("loss", lamina.metrics.Mean("tracked")),
+        ("loss", [lamina.metrics.Mean("tracked")]),
+        ("loss", 0.5),
+        ("loss", []),
+        ("optimizer", optax.adam(0.1)),
+        ("optimizer", "adam"),
+        ("history", []),
+        ("history", {}),
+        ("stop_training", [3]),
+        ("compiled", lamina.jit(abs)),
+        ("run_eagerly", None),
+    ],
+)
+@pytest.mark.parametrize("early", [False, True])
+def test_what_compile_and_fit_would_put_something_else_in_place_of_is_refused_where_it_is_assigned(name, value, early):
+    class Own(lamina.Model):
+        def __init__(self):
+            if not early:
+                super().__init__()
+            setattr(self, name, value)
+            super().__init__()
+
+    with pytest.raises(AttributeError, match=rf"self\.{name} = .* of Own, at .*test_model\.py:\d+.*self\.own_{name} = "):
+        Own()
+
+
+@pytest.mark.parametrize("method", [lambda self: 0, property(lambda self: 0), staticmethod(len)])
+@pytest.mark.parametrize("name", ["loss", "optimizer", "history", "stop_training"])
+def test_a_method_that_an_attribute_of_models_would_hide_is_refused_with_its_class(name, method):
+    with pytest.raises(TypeError, match=rf"Own\.{name} would be hidden.*own_{name}"):
+        type("Own", (lamina.Model,), {"__module__": __name__, name: method})
+
+
+def test_attributes_that_code_for_keras_sets_may_be_set():
+    class Own(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+            self.optimizer, self.loss = lamina.optimizers.Adam(), lamina.losses.MeanSquaredError()
+            self.stop_training, self.history = False, None
+
+        def call(self, x):
+            return self.dense(x)
+
+    model, x, y = Own(), np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    model.compile("adam", "mse")
+    before = model.optimizer
+    model.optimizer = lamina.optimizers.SGD(0.1)
+    model.loss, model.stop_training = "mae", True
+    model.history = model.fit(x, y, verbose=0).history
+    assert int(model.optimizer.iterations) == 1 and int(before.iterations) == 0 and "loss" in model.history
 
 
 def test_a_learning_rate_can_be_changed_between_compiled_steps():

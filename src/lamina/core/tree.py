@@ -198,7 +198,7 @@ _NO_PARTS: Mapping[str, Any] = {}
 
 def _hidden_by_attributes(cls: type) -> frozenset[str]:
     """Returns the public names of a class that an attribute would hide."""
-    return frozenset(name for name, value in vars(cls).items() if name[:1] != "_" and _is_hidden_by_attributes(value))
+    return frozenset(name for name, value in vars(cls).items() if name[:1] != "_" and is_hidden_by_attributes(value))
 
 
 class Module(Configurable, Held):
@@ -212,12 +212,12 @@ class Module(Configurable, Held):
     _by_name: ClassVar[bool] = False  # whether steps to modules are their names
     _apart: ClassVar[bool] = False  # whether its variables are not among those of what holds it, as with optimizers
     _besides_first: ClassVar[bool] = False  # whether what it owns besides its attributes comes before these
-    _public: ClassVar[frozenset[str]] = frozenset()  # names of Lamina's that an attribute would hide
+    _public: ClassVar[frozenset[str]] = frozenset()  # names of Lamina's that an attribute would hide, or is looked at for
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         inherited = frozenset().union(*(getattr(base, "_public", ()) for base in cls.__bases__))
-        own = _hidden_by_attributes(cls)
+        own = _hidden_by_attributes(cls) | vars(cls).get("_own_attributes", {}).keys()
         cls._public = inherited | own if cls.__module__.startswith("lamina.") else inherited - vars(cls).keys()
 
     def _keep_arguments(self, given: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
@@ -247,7 +247,7 @@ class Module(Configurable, Held):
     def __setattr__(self, name: str, value: Any) -> None:
         cls, attributes = type(self), self.__dict__
         if name in cls._public:
-            refuse_to_hide(self, name, value)
+            cls._check_name(self, name, value)
         if context.attributes is not None and not isinstance(value, Held):
             context.attributes.note(self, name, value)
         before = attributes.get(name)
@@ -270,6 +270,10 @@ class Module(Configurable, Held):
             type(self)._check_replaced(self, name, before, None)
         super().__delattr__(name)
         detach(self, name, before)
+
+    def _check_name(self, name: str, value: Any) -> None:
+        """Raises AttributeError if an attribute of a public name of Lamina's must not have this value."""
+        refuse_to_hide(self, name, value)
 
     def _check_replaced(self, name: str, before: Any, now: Any) -> None:
         """Raises an error if an attribute must not be given another object now, or be deleted, which is None."""
@@ -308,7 +312,7 @@ class Module(Configurable, Held):
             attach(self, name, part)
 
 
-def _is_hidden_by_attributes(value: Any) -> bool:
+def is_hidden_by_attributes(value: Any) -> bool:
     """Tells whether something in a class body would be out of reach behind an attribute of its name."""
     if isinstance(value, property):
         return value.fset is None

@@ -1,21 +1,27 @@
 """Learner: how a model learns: its losses, metrics and optimizer, and what it does with one batch."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
+import numpy as np
 
 import lamina.optimizers as optimizers
 from lamina.core.building import check_ready
-from lamina.core.errors import filtered
+from lamina.core.errors import filtered, user_line
 from lamina.core.layer import Layer
 from lamina.core.lift import value_and_grad
 from lamina.core.metric import Metric
 from lamina.core.record import LayerRecord
-from lamina.core.tree import attach, detach
+from lamina.core.registry import is_own
+from lamina.core.text import describe
+from lamina.core.tree import Held, attach, detach, is_hidden_by_attributes
 from lamina.core.variable import Array
 from lamina.training.batch import unpack
 from lamina.training.objective import Objective
+
+# What Lamina keeps in an attribute of a model, in words, and whether a value may be that.
+OwnAttribute = tuple[str, Callable[[Any], bool]]
 
 
 class LearnerRecord(LayerRecord):
@@ -32,6 +38,16 @@ class LearnerRecord(LayerRecord):
         self.objective = Objective()
 
 
+def _may_be_loss(value: Any) -> bool:
+    """Tells whether a value may be what `compile` takes as loss."""
+    if isinstance(value, (list, tuple, dict)) and "class_name" not in value:
+        return bool(value) and all(map(_may_be_loss, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, (str, dict)) or (callable(value) and not isinstance(value, Held))
+
+
+YES_OR_NO: OwnAttribute = "True or False", lambda value: isinstance(value, (bool, np.bool_))
+
+
 class Learner(Layer):
     """A layer that learns from batches: the steps of `lamina.Model`, and what `compile` says of them.
 
@@ -41,6 +57,33 @@ class Learner(Layer):
 
     _record = LearnerRecord
     _lamina: LearnerRecord
+    _own_attributes: ClassVar[dict[str, OwnAttribute]] = {
+        "optimizer": ("an optimizer", lambda value: value is None or isinstance(value, optimizers.BaseOptimizer)),
+        "loss": ("a loss", _may_be_loss),
+        "run_eagerly": YES_OR_NO,
+        "compiled": YES_OR_NO,
+    }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuses methods that attributes of Lamina's own would hide."""
+        super().__init_subclass__(**kwargs)
+        for name in [] if is_own(cls) else cls._own_attributes:
+            if is_hidden_by_attributes(vars(cls).get(name)):
+                raise TypeError(
+                    f"{cls.__name__}.{name} would be hidden by the attribute of that name, in which Lamina keeps "
+                    f"{cls._own_attributes[name][0]}. Take another name: own_{name}."
+                )
+
+    def _check_name(self, name: str, value: Any) -> None:
+        if name not in type(self)._own_attributes:
+            super()._check_name(name, value)
+            return
+        what, fits = type(self)._own_attributes[name]
+        if not (vars(self).get("compiled") or fits(value)):
+            raise AttributeError(
+                f"self.{name} = ... of {type(self).__name__}, at {user_line()}: compile and fit keep {what} there, and "
+                f"would put it in place of {describe(value)}. Take another name: self.own_{name} = ..."
+            )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -88,10 +131,10 @@ class Learner(Layer):
         objective = Objective(loss, loss_weights, metrics, weighted_metrics)
         if auto_scale_loss and chosen is not None and self.compute_dtype == "float16":
             chosen = optimizers.scaling(chosen)
+        self.compiled = True
         self.optimizer, self.loss = chosen, loss
         _take_objective(self, objective)
         self.run_eagerly = bool(run_eagerly)
-        self.compiled = True
 
     def _besides(self) -> Iterable[tuple[str, Any]]:
         return [*super()._besides(), ("compile_metrics", self._lamina.objective)]

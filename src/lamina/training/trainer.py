@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -17,7 +17,7 @@ from lamina.core.placement import to_host
 from lamina.training.batch import unpack
 from lamina.training.data import Data, as_data, parts_of, split
 from lamina.training.epoch_iterator import EpochIterator
-from lamina.training.learner import Learner, LearnerRecord
+from lamina.training.learner import YES_OR_NO, Learner, LearnerRecord, OwnAttribute
 from lamina.training.model_steps import MadeFor, build_for, overrides, steps_of
 from lamina.training.results import numbers
 from lamina.training.run import Run, begin_run
@@ -55,6 +55,11 @@ class Trainer(Learner):
 
     _record = TrainerRecord
     _lamina: TrainerRecord
+    _own_attributes: ClassVar[dict[str, OwnAttribute]] = {
+        **Learner._own_attributes,
+        "history": ("what fit returns", lambda value: value is None or isinstance(value, History)),
+        "stop_training": YES_OR_NO,
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
