@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
-from lamina.core.tree import modules_of, snake_case
+from lamina.core import tree
+from lamina.core.tree import children, modules_of, snake_case
 from lamina.core.weights import layers_in, layers_of
 from properties import examples
 
@@ -176,6 +177,48 @@ def test_automatic_names_are_the_class_in_snake_case_made_unique_until_the_sessi
 def test_a_layers_name_is_one_step_of_a_path(name):
     with pytest.raises(ValueError, match="name"):
         Node(name=name)
+
+
+def test_many_paths_that_are_asked_for_one_by_one_number_the_children_once(monkeypatch):
+    root, counted = Node(name="root"), []
+    root.blocks = [Node() for _ in range(40)]
+    for layer in root.blocks:
+        layer.w = variable()
+    monkeypatch.setattr(tree, "children", lambda module: counted.append(module) or children(module))
+    assert [layer.w.path for layer in root.blocks] == [f"root/blocks/{i}/w" for i in range(40)]
+    assert sum(module is root for module in counted) == 1
+
+
+def test_many_paths_are_those_of_now_whatever_became_of_what_holds_them():
+    random = np.random.default_rng(0)
+
+    def made(i=0):
+        layer = Node(name=f"named{i}" if random.integers(3) == 0 else None)
+        layer.w = variable()
+        return layer
+
+    root = Node(name="root")
+    root.flat, root.table = [made(i) for i in range(40)], {i: made() for i in range(40)}
+    root.pairs, root.odd = [[made(), 3, {"a": made()}] for _ in range(40)], {made() for _ in range(3)}
+    root.pairs[0].append(root.pairs)
+    for i in range(60):
+        a, b, what = *random.integers(30, size=2), random.integers(7)
+        if what == 0:
+            root.flat[a], root.flat[b] = root.flat[b], root.flat[a]
+        elif what == 1:
+            root.flat[a] = made(a)
+        elif what == 2:
+            root.flat.insert(a, root.flat.pop())
+        elif what == 3:
+            root.table[100 + i] = root.table.pop(next(iter(root.table)))
+        elif what == 4:
+            root.pairs[a][2]["b"] = made(b)
+        elif what == 5:
+            setattr(root, f"single{a}", made(a))
+        else:
+            root.odd.add(made())
+        layer = layers_in(root)[random.integers(100)]
+        assert layer.path == f"root/{next(step for step, child in children(root).items() if child is layer)}"
 
 
 # --- finding ---------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ here are no methods for the same reason.
 import collections
 import copy
 import itertools
+import operator
 import re
 import threading
 import weakref
@@ -192,7 +193,8 @@ _with_containers: dict[int, "weakref.ref[Module]"] = {}
 
 _CONTAINERS = frozenset({list, tuple, dict, set})
 _HOLDS_NOTHING = frozenset({type(None), bool, int, float, str})  # most attributes are of these
-_MAY_HOLD = (Held, list, tuple, dict, set)
+_MAY_CONTAIN = (list, tuple, dict, set)
+_MAY_HOLD = (Held, *_MAY_CONTAIN)
 _NO_PARTS: Mapping[str, Any] = {}
 
 
@@ -543,9 +545,45 @@ class Paths:
             return name
         steps = self._steps.get(id(module))
         if steps is None:
-            steps = self._steps[id(module)] = {id(child): step for step, child in children(module).items()}
+            steps = self._steps[id(module)] = _steps_to_children(module)
             self._alive.append(module)
         return steps.get(id(held))
+
+
+# The steps to the children of modules that hold many, with an outline of what these held then: paths may be asked for one by one.
+_steps_before: "dict[int, tuple[weakref.ref[Module], Any, dict[int, str]]]" = {}
+_MANY = 32
+
+
+def _steps_to_children(module: Module) -> dict[int, str]:
+    """Returns the steps from a module to what it owns, by `id`; those from before, if it holds exactly what it held."""
+    held = vars(module)
+    if len(held) <= _MANY and not any(isinstance(value, _MAY_CONTAIN) and len(value) > _MANY for value in list(held.values())):
+        return {id(child): step for step, child in children(module).items()}
+    outline = [(name, _outline(value)) for name, value in list(held.items()) if isinstance(value, _MAY_HOLD)]
+    outline += [(place, _outline(child)) for place, child in type(module)._besides(module)]
+    key, forget = id(module), _steps_before.pop
+    _, before, steps = _steps_before.get(key, (None, None, {}))
+    if before != outline:
+        steps = {id(child): step for step, child in children(module).items()}
+        _steps_before[key] = weakref.ref(module, lambda _: forget(key, None)), outline, steps
+    return steps
+
+
+_number_and_name = operator.attrgetter("_lamina.serial", "_lamina.name")
+
+
+def _outline(value: Any, inside: tuple[Any, ...] = ()) -> Any:
+    """Returns what is equal only while a value holds the same objects, of the same names, in the same places."""
+    if isinstance(value, Held):
+        return id(value), *_number_and_name(value)
+    if not isinstance(value, _MAY_CONTAIN) or any(value is container for container in inside):
+        return None
+    keys, items = ([*map(str, value)], [*value.values()]) if isinstance(value, dict) else (None, [*value])
+    try:
+        return keys, [*map(id, items)], [*map(_number_and_name, items)]
+    except AttributeError:  # not all of them are variables or modules
+        return keys, [_outline(item, (*inside, value)) for item in items]
 
 
 def _holding_in_containers(held: Held) -> Iterator[Module]:
