@@ -1,5 +1,6 @@
 """The twelve commonest mistakes: each is met with its cause, its place and its cure."""
 
+import collections
 import inspect
 import warnings
 
@@ -192,6 +193,24 @@ def test_a_layer_made_at_each_call_is_warned_of():
     assert "The call of 'net' (Net) makes a layer Dense" in message and place(call, "Dense(1)") in message
     assert "self.dense = Dense(...)" in message
     assert "its attributes hold" in told(lambda: fit(compiled(bare(call))))
+
+
+def test_layers_that_only_a_deque_holds_are_warned_of():
+    class Queue(lamina.Model):
+        def __init__(self, kind):
+            super().__init__()
+            self.queue = kind([layers.Dense(3), layers.Dense(3)])
+
+        def call(self, x):
+            for layer in self.queue:
+                x = layer(x)
+            return x
+
+    with pytest.warns(UserWarning, match=r"held by self\.queue of 'queue' \(Queue\) alone, a deque.*Use a list: self\.queue"):
+        Queue(collections.deque)(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Queue(list)(X)
 
 
 def test_weights_and_layers_made_once_in_call_are_no_mistake():

@@ -3,6 +3,7 @@
 import copy
 import gc
 import weakref
+from collections import OrderedDict, defaultdict
 
 import numpy as np
 import pytest
@@ -262,6 +263,24 @@ def test_what_is_assigned_appended_replaced_or_removed_is_what_is_found():
     assert [w.path for w in root.weights] == ["root/table/x/w", "root/table/y/w"]
     root.table.pop("x")
     assert root.weights == [c.w]
+
+
+@pytest.mark.parametrize("outside", [lambda c: c, lambda c: [c], lambda c: (c,), lambda c: {"k": c}, lambda c: OrderedDict(k=c)])
+@pytest.mark.parametrize("kind", [list, dict, OrderedDict, type("Own", (list,), {}), lambda: defaultdict(list)])
+def test_what_is_put_into_any_container_later_has_its_path_there(outside, kind):
+    root, late, container = Node(name="root"), Node(), kind()
+    root.held, late.w = outside(container), variable()
+    if isinstance(container, list):
+        container.append(late)
+    else:
+        container["late"] = late
+    assert root.weights == [late.w] and late.w.path == f"root/{next(iter(children(root)))}/w"
+
+
+def test_a_frozen_set_is_a_set():
+    root, members = Node(name="root"), [Node() for _ in range(5)]
+    root.members = frozenset(members)
+    assert layers_in(root) == members and members[0].path.startswith("root/members")
 
 
 def test_replacing_an_attribute_replaces_its_weights():

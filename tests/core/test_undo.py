@@ -190,6 +190,23 @@ def test_the_layer_outside_may_go_on_after_one_inside_failed_and_what_that_wrote
     assert float(layer.tried) == 1
 
 
+def test_a_list_inside_a_tuple_is_as_it_was_after_a_build_that_failed():
+    class Fails(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.pair = ([], ({"kept": 1},))
+
+        def build(self, input_shape):
+            self.pair[0].append(self.add_weight((2,)))
+            self.pair[1][0]["new"] = self.add_weight((2,))
+            raise ValueError("no")
+
+    layer = Fails()
+    with pytest.raises(ValueError, match="no"):
+        layer(np.ones((1, 2)))
+    assert layer.pair == ([], ({"kept": 1},)) and layer.weights == []
+
+
 def test_an_input_that_does_not_fit_changes_nothing():
     layer = Busy()
     layer(X, training=True)

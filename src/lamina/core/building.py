@@ -193,6 +193,9 @@ class Snapshot:
             self.contents.append((value, value.copy()))
             for item in value.values() if isinstance(value, dict) else value:
                 self._note(item)
+        elif isinstance(value, tuple):
+            for item in value:
+                self._note(item)
         elif isinstance(value, Configurable) and isinstance(stream := vars(value).get("_stream"), HostStream):
             self.streams.append((stream, stream.drawn))
 

@@ -1,5 +1,6 @@
 """Weights are made once: what to say to a layer that makes them anew at each call, or says that it is built and is not."""
 
+import collections
 import weakref
 from typing import Any
 
@@ -45,6 +46,13 @@ def warn_of_unheld(layer: Any) -> None:
     outer = next((running for running, _ in reversed(context.calls) if running is not layer), None)
     if outer is None or outer._lamina.building or layer._lamina.holders or not layer.weights:
         return
+    for name, value in vars(outer).items():
+        if isinstance(value, collections.deque) and any(item is layer for item in value):
+            warn(
+                f"The layer {layer.name!r} is held by self.{name} of {outer.path!r} ({type(outer).__name__}) alone, a deque, in "
+                f"which Lamina does not look: its weights are not trained and not saved. Use a list: self.{name} = [...]."
+            )
+            return
     line = user_line() or ""
     before = context.unheld.get(line, lambda: layer)()  # None where it is gone already
     context.unheld[line] = weakref.ref(layer)

@@ -1,10 +1,10 @@
 """The tree of attributes: what holds what, and the names and paths that follow from it.
 
 A `Module` is anything that owns variables: a layer, a metric, an optimizer, a seed generator. What it owns is whatever its
-attributes hold, in lists, tuples, dicts and sets too, in the order of assignment, each object once. What is held knows what holds
-it: an attribute that is assigned attaches its value, one that is replaced or deleted detaches it. Lists, dicts and sets are
-looked through when the tree is read, so there are no containers to keep in sync: append to a list and it is found. Reading
-changes nothing.
+attributes hold, in lists, tuples, dicts and sets too, and in what derives from these, in the order of assignment, each object once.
+(As in Keras, not in a deque, which may hold the many arrays of a replay memory.) What is held knows what holds it: an attribute
+that is assigned attaches its value, one that is replaced or deleted detaches it. Lists, dicts and sets are looked through when the
+tree is read, so there are no containers to keep in sync: append to a list and it is found. Reading changes nothing.
 
 All that Lamina itself keeps of an object is in one attribute, `_lamina`, so that every other name is the user's. The functions
 here are no methods for the same reason.
@@ -123,7 +123,9 @@ class Record:
         """Returns the record of a shallow copy of the object: its own, of the same contents, and nothing holds the copy yet."""
         record = type(self).__new__(type(self))
         kept = self.__getstate__()
-        record.__setstate__({field: copy.copy(value) if type(value) in _CONTAINERS else value for field, value in kept.items()})
+        record.__setstate__(
+            {field: copy.copy(value) if isinstance(value, _MAY_CONTAIN) else value for field, value in kept.items()}
+        )
         record.serial = next_serial()
         return record
 
@@ -145,7 +147,7 @@ class Held:
 
 def attach(module: "Module", attribute: str, value: Any) -> None:
     """Notes that an attribute holds a value, or what is in it."""
-    if type(value) is not tuple and not isinstance(value, Held):
+    if not isinstance(value, Held) and (not isinstance(value, tuple) or any(isinstance(item, _MAY_CONTAIN) for item in value)):
         key, forget = id(module), _with_containers.pop  # which is there until Python ends, as the name of the table is not
         _with_containers[key] = weakref.ref(module, lambda _: forget(key, None))
     for _, held in walk(attribute, value):
@@ -172,7 +174,7 @@ def walk(place: str, value: Any, inside: tuple[Any, ...] = ()) -> Iterator[tuple
     if isinstance(value, Held):
         yield place, value
         return
-    if not isinstance(value, (list, tuple, dict, set)) or any(value is container for container in inside):
+    if not isinstance(value, _MAY_CONTAIN) or any(value is container for container in inside):
         return
     if _HOLDS_NOTHING.issuperset(map(type, value.values() if isinstance(value, dict) else value)):
         return
@@ -180,7 +182,7 @@ def walk(place: str, value: Any, inside: tuple[Any, ...] = ()) -> Iterator[tuple
     if isinstance(value, dict):
         for key, item in value.items():
             yield from walk(f"{place}/{key}", item, inside)
-    elif isinstance(value, set):
+    elif isinstance(value, (set, frozenset)):
         for item in sorted((item for item in value if isinstance(item, Held)), key=lambda item: item._lamina.serial):
             yield place, item
     else:
@@ -191,9 +193,8 @@ def walk(place: str, value: Any, inside: tuple[Any, ...] = ()) -> Iterator[tuple
 # Modules whose attributes hold lists, dicts or sets: what was appended to these later does not know what holds it.
 _with_containers: dict[int, "weakref.ref[Module]"] = {}
 
-_CONTAINERS = frozenset({list, tuple, dict, set})
 _HOLDS_NOTHING = frozenset({type(None), bool, int, float, str})  # most attributes are of these
-_MAY_CONTAIN = (list, tuple, dict, set)
+_MAY_CONTAIN = (list, tuple, dict, set, frozenset)
 _MAY_HOLD = (Held, *_MAY_CONTAIN)
 _NO_PARTS: Mapping[str, Any] = {}
 
@@ -596,11 +597,14 @@ def _holding_in_containers(held: Held) -> Iterator[Module]:
 
 def _is_in(value: Any, key: int, inside: tuple[Any, ...]) -> bool:
     """Tells whether an object, known by its `id`, is in a container or in one that it holds."""
-    kind = type(value)
-    if kind in _HOLDS_NOTHING or not isinstance(value, (list, tuple, dict, set)) or any(value is container for container in inside):
+    if not isinstance(value, _MAY_CONTAIN) or any(value is container for container in inside):
         return False
     items = value.values() if isinstance(value, dict) else value
-    return key in map(id, items) or any(_is_in(item, key, (*inside, value)) for item in items if type(item) in _CONTAINERS)
+    if key in map(id, items):
+        return True
+    if isinstance(value, (set, frozenset)):  # as `walk` does, which finds no order in them for anything else
+        return False
+    return any(_is_in(item, key, (*inside, value)) for item in items if isinstance(item, _MAY_CONTAIN))
 
 
 def path_of(held: Held) -> str:
