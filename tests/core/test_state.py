@@ -1,5 +1,7 @@
 """The state of things: whole, by paths that are the same in each session, and given back all at once or not at all."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -157,3 +159,20 @@ def test_what_a_callback_remembers_comes_back_as_it_was():
     assert other.best == one.best and type(other.told[1, 2.5]) is set and not hasattr(other, "file")
     other.array[0] = 7  # its own
     assert one.array[0] == state["array"][0] == 0
+
+
+def test_arrays_of_jax_and_of_numpy_come_back_to_a_callback_as_what_they_were():
+    class Remembers(lamina.callbacks.Callback):
+        pass
+
+    one, other = Remembers(), Remembers()
+    one.alone, one.host, one.half = jnp.arange(3), np.arange(3), jnp.ones(2, jnp.bfloat16)
+    one.several = {"a": [jnp.float32(2.5), np.ones(2)], "b": (jnp.zeros((0, 2), "int8"),)}
+    one.key = jax.random.key(0)  # has no numbers to write down
+    state = lamina.state_of(one)
+    assert not any(isinstance(value, jax.Array) for value in state.values())
+    lamina.set_state(other, state)
+    for before, after in zip(*(jax.tree.leaves([c.alone, c.host, c.half, c.several]) for c in (one, other)), strict=True):
+        assert isinstance(after, jax.Array) == isinstance(before, jax.Array) and after.dtype == before.dtype
+        np.testing.assert_array_equal(np.asarray(before, "float32"), np.asarray(after, "float32"))
+    assert not hasattr(other, "key")

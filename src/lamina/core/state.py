@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.core.errors import filtered
 from lamina.core.frame import state_lock, transact
-from lamina.core.placement import to_host
+from lamina.core.placement import to_device, to_host
 from lamina.core.text import show_shape, suggest
 from lamina.core.tree import Module, below
 from lamina.core.variable import Variable
@@ -209,7 +209,10 @@ def _plain(value: Any, key: str, arrays: dict[str, Any]) -> Any:
         return value
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         return value.item()
-    if isinstance(value, (np.ndarray, jax.Array)) and getattr(value.dtype, "kind", "O") != "O":
+    if isinstance(value, jax.Array) and not jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended):
+        arrays[f"{key}/device"] = to_host(value)
+        return {"__device__": f"{key}/device"}
+    if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         arrays[key] = np.asarray(value)
         return _Alone(key)
     if type(value) in (list, tuple, set):
@@ -235,6 +238,8 @@ def _from_plain(structure: Any, state: Mapping[str, Any]) -> Any:
         ((form, content),) = structure.items()
         if form == "__array__":
             return state[content].copy()
+        if form == "__device__":
+            return to_device(state[content])
         if form == "__dict__":
             return {_from_plain(name, state): _from_plain(item, state) for name, item in content}
         return {"__tuple__": tuple, "__set__": set}[form](_from_plain(item, state) for item in content)
