@@ -283,10 +283,29 @@ def test_what_compile_and_fit_would_put_something_else_in_place_of_is_refused_wh
 
 
 @pytest.mark.parametrize("method", [lambda self: 0, property(lambda self: 0), staticmethod(len)])
-@pytest.mark.parametrize("name", ["loss", "optimizer", "history", "stop_training"])
+@pytest.mark.parametrize("name", ["optimizer", "history", "stop_training"])
 def test_a_method_that_an_attribute_of_models_would_hide_is_refused_with_its_class(name, method):
     with pytest.raises(TypeError, match=rf"Own\.{name} would be hidden.*own_{name}"):
         type("Own", (lamina.Model,), {"__module__": __name__, name: method})
+
+
+def test_a_method_loss_of_a_model_is_the_models_own():
+    class Own(lamina.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def loss(self, x):
+            return ((self(x) - 1.0) ** 2).mean()
+
+    model, x, y = Own(), np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    loss = float(model.loss(x))
+    model.compile("sgd", "mse")
+    np.testing.assert_allclose(model.fit(x, y, verbose=0).history["loss"], [loss], rtol=1e-5)
+    assert float(model.loss(x)) < loss
 
 
 def test_attributes_that_code_for_keras_sets_may_be_set():

@@ -64,11 +64,13 @@ class Learner(Layer):
         "compiled": YES_OR_NO,
     }
 
+    loss: Any = None
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuses methods that attributes of Lamina's own would hide."""
+        """Refuses methods that attributes of Lamina's own would hide; a method `loss` is left alone, for nobody asks for `loss`."""
         super().__init_subclass__(**kwargs)
         for name in [] if is_own(cls) else cls._own_attributes:
-            if is_hidden_by_attributes(vars(cls).get(name)):
+            if name != "loss" and is_hidden_by_attributes(vars(cls).get(name)):
                 raise TypeError(
                     f"{cls.__name__}.{name} would be hidden by the attribute of that name, in which Lamina keeps "
                     f"{cls._own_attributes[name][0]}. Take another name: own_{name}."
@@ -88,7 +90,6 @@ class Learner(Layer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.optimizer: optimizers.BaseOptimizer | None = None
-        self.loss: Any = None
         self.run_eagerly = False
         self.compiled = False
         _take_objective(self, Objective())
@@ -132,7 +133,9 @@ class Learner(Layer):
         if auto_scale_loss and chosen is not None and self.compute_dtype == "float16":
             chosen = optimizers.scaling(chosen)
         self.compiled = True
-        self.optimizer, self.loss = chosen, loss
+        self.optimizer = chosen
+        if not is_hidden_by_attributes(getattr(type(self), "loss", None)):
+            self.loss = loss
         _take_objective(self, objective)
         self.run_eagerly = bool(run_eagerly)
 
