@@ -20,10 +20,10 @@ PARTS = {  # of `lamina` itself, in their order: what is defined where
     "Models": ("models.model", "models.sequential", "models.functional", "layers.input_layer"),
     "Layers": ("core.layer", "core.input_spec", "core.symbolic"),
     "State": ("core.variable", "core.state", "core.errors"),
-    "Compiling and differentiating": ("core.lift",),
+    "Compiling and differentiating": ("core.lift", "core.jit", "core.gradient"),
     "Control flow": ("core.control",),
     "Looking inside": ("inspect.story", "core.printing"),
-    "Dtypes and names": ("core.dtypes", "core.tree"),
+    "Dtypes and names": ("core.dtypes", "core.names"),
 }
 
 

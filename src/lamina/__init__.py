@@ -27,14 +27,16 @@ from lamina import (
 from lamina.core.control import cond, custom_gradient, fori_loop, map, remat, scan, switch, vmap, while_loop
 from lamina.core.dtypes import DTypePolicy, dtype_policy, set_dtype_policy
 from lamina.core.errors import StateError
+from lamina.core.gradient import grad, value_and_grad
 from lamina.core.input_spec import InputSpec
+from lamina.core.jit import jit
 from lamina.core.layer import Layer
-from lamina.core.lift import grad, jit, lift, value_and_grad
+from lamina.core.lift import lift
+from lamina.core.names import clear_session
 from lamina.core.printing import print
 from lamina.core.public import show_public
 from lamina.core.state import set_state, state_of
 from lamina.core.symbolic import SymbolicTensor
-from lamina.core.tree import clear_session
 from lamina.core.variable import Variable
 from lamina.inspect.story import watch
 from lamina.models import Functional, Input, Model, Sequential

@@ -14,8 +14,8 @@ import pytest
 
 import lamina
 from lamina import layers, utils
+from lamina.core.module import Module
 from lamina.core.registry import Registry, is_own, tables
-from lamina.core.tree import Module
 
 X = np.ones((2, 3), "float32")
 
@@ -30,7 +30,7 @@ BODIES = {
     "constraints": ("lamina.constraints.Constraint", "def __call__(self, w): return w", "()"),
     "dtype_policies": ("lamina.DTypePolicy", "def extra(self): return self", "('float32')"),
     "optimizer_maps": ("lamina.optimizers.OptimizerMap", "def extra(self): return self", "(lamina.optimizers.SGD())"),
-    "objects": ("lamina.core.tree.Module", "def extra(self): return self", "()"),
+    "objects": ("lamina.core.module.Module", "def extra(self): return self", "()"),
 }
 WITH_GET = ["losses", "metrics", "optimizers", "initializers", "regularizers", "constraints"]
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import lamina
 from lamina import layers
-from lamina.core import tree
-from lamina.core.tree import children, modules_of, snake_case
+from lamina.core import paths
+from lamina.core.names import snake_case
+from lamina.core.tree import children, modules_of
 from lamina.core.weights import layers_in, layers_of
 from properties import examples
 
@@ -185,7 +186,7 @@ def test_many_paths_that_are_asked_for_one_by_one_number_the_children_once(monke
     root.blocks = [Node() for _ in range(40)]
     for layer in root.blocks:
         layer.w = variable()
-    monkeypatch.setattr(tree, "children", lambda module: counted.append(module) or children(module))
+    monkeypatch.setattr(paths, "children", lambda module: counted.append(module) or children(module))
     assert [layer.w.path for layer in root.blocks] == [f"root/blocks/{i}/w" for i in range(40)]
     assert sum(module is root for module in counted) == 1
 

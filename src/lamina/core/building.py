@@ -17,11 +17,11 @@ from lamina.core.host_random import HostStream, mark_host, rewind_host
 from lamina.core.input_spec import check_inputs
 from lamina.core.jax_internals import in_trace
 from lamina.core.mistakes import warn_of_unheld
+from lamina.core.module import replace_attributes
 from lamina.core.per_class import per_class
 from lamina.core.shapes import ShapeSpec, known_sizes, public_shape
 from lamina.core.signature import CallSignature
 from lamina.core.text import show_shapes
-from lamina.core.tree import replace_attributes
 from lamina.core.weights import unassigned
 
 if TYPE_CHECKING:

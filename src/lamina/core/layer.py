@@ -1,7 +1,7 @@
 """Layer: a function with state.
 
 What a layer is and offers is here. How a call goes is in `lamina.core.calls`, how a layer is built in `lamina.core.building`, how
-its parts are found and named in `lamina.core.tree`.
+its parts are found in `lamina.core.tree`, and what their paths are in `lamina.core.paths`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,12 +27,14 @@ from lamina.core.graph import record as record_call
 from lamina.core.lift import lift
 from lamina.core.metric import Metric
 from lamina.core.mistakes import refuse_replacement
+from lamina.core.module import Module
+from lamina.core.names import check_name, snake_case, unique_name
 from lamina.core.record import LayerRecord
 from lamina.core.shapes import ShapeSpec, abstract_call
 from lamina.core.signature import CallSignature
 from lamina.core.symbolic import Node, SymbolicTensor
 from lamina.core.text import format_arguments, is_short
-from lamina.core.tree import Module, check_name, snake_case, unique_name, walk
+from lamina.core.tree import walk
 from lamina.core.variable import Array, Variable
 
 

@@ -10,11 +10,12 @@ import lamina.initializers as initializers
 from lamina.core.errors import add_context, filter_traceback, forgotten_init
 from lamina.core.lift import lift
 from lamina.core.masks import mask_of
+from lamina.core.module import Module
+from lamina.core.names import snake_case
 from lamina.core.plain import encode
 from lamina.core.registry import is_own
 from lamina.core.sample_weights import weights_of
 from lamina.core.text import describe_call
-from lamina.core.tree import Module, snake_case
 from lamina.core.variable import Array, Variable
 from lamina.ops.numpy import divide_no_nan
 

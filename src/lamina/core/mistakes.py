@@ -6,8 +6,9 @@ from typing import Any
 
 from lamina.core.context import context
 from lamina.core.errors import StateError, user_line, warn
+from lamina.core.names import snake_case
 from lamina.core.text import show_shape
-from lamina.core.tree import modules_of, snake_case
+from lamina.core.tree import modules_of
 from lamina.core.variable import Variable
 
 _ADVICE = "Make it once, in __init__ or build, and use it in call"

@@ -20,7 +20,8 @@ import jax
 from lamina.core.context import context
 from lamina.core.errors import INTERNAL, StateError, code_line, warn
 from lamina.core.jax_internals import is_tracer
-from lamina.core.tree import Module, modules_of
+from lamina.core.module import Module
+from lamina.core.tree import modules_of
 
 _warned: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from lamina.core.errors import filtered
 from lamina.core.frame import state_lock, transact
+from lamina.core.module import Module
 from lamina.core.placement import to_device, to_host
 from lamina.core.text import show_shape, suggest
-from lamina.core.tree import Module, below
+from lamina.core.tree import below
 from lamina.core.variable import Variable
 
 State = dict[str, Any]

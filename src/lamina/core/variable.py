@@ -15,9 +15,11 @@ from lamina.core.context import context
 from lamina.core.errors import StateError
 from lamina.core.frame import Cell, concrete, refuse_leak, state_lock
 from lamina.core.jax_internals import is_tracer
+from lamina.core.names import check_name
+from lamina.core.paths import path_of, step_to
 from lamina.core.placement import Placement, placed, to_device, to_host
 from lamina.core.text import ReprMixin, describe, show_shape
-from lamina.core.tree import Held, Record, check_name, path_of, step_to
+from lamina.core.tree import Held, Record
 
 Array = jax.Array
 

@@ -14,11 +14,12 @@ from lamina.core.context import context
 from lamina.core.dtypes import is_floating
 from lamina.core.frame import state_lock
 from lamina.core.mistakes import is_calling, refuse_another
+from lamina.core.paths import path_of
 from lamina.core.placement import to_host
 from lamina.core.record import LayerRecord
 from lamina.core.shapes import known_sizes
 from lamina.core.text import describe, show_shape
-from lamina.core.tree import Held, attach, owned, path_of, variables_in, walk
+from lamina.core.tree import Held, attach, owned, variables_in, walk
 from lamina.core.variable import Variable, check_shape
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from typing import Any
 
 from lamina.core.graph import order_of_calls
 from lamina.core.layer import Layer
+from lamina.core.module import Module
 from lamina.core.symbolic import SymbolicTensor, symbolic_leaves
-from lamina.core.tree import Module, children
+from lamina.core.tree import children
 from lamina.core.variable import Variable
 
 

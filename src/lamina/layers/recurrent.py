@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from lamina.core import control
 from lamina.core.config import constructor_arguments
 from lamina.core.input_spec import InputSpec
+from lamina.core.jit import jit
 from lamina.core.layer import Layer
-from lamina.core.lift import jit, touched_by
+from lamina.core.lift import touched_by
+from lamina.core.module import Module
 from lamina.core.per_class import per_class
 from lamina.core.text import show_shape, suggest
-from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
 from lamina.layers.recurrence import Order, along, where_counted
 from lamina.layers.recurrent_cell import RecurrentCell

@@ -10,10 +10,10 @@ import lamina.losses.formula as formula
 from lamina.core.config import Configurable
 from lamina.core.errors import add_context, filter_traceback, forgotten_init
 from lamina.core.masks import mask_of
+from lamina.core.names import snake_case
 from lamina.core.placement import own_memory
 from lamina.core.sample_weights import counting, per_value
 from lamina.core.text import describe_call
-from lamina.core.tree import snake_case
 from lamina.core.variable import Array
 from lamina.losses.hints import hint_for
 from lamina.ops.numpy import divide_no_nan

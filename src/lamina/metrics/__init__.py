@@ -6,8 +6,8 @@ from typing import Any
 from lamina.core.config import resolve
 from lamina.core.config import serialize as serialize
 from lamina.core.metric import Mean, Metric
+from lamina.core.names import snake_case
 from lamina.core.registry import also_known, tables
-from lamina.core.tree import snake_case
 from lamina.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import lamina.losses.formula as formula
 from lamina.core.masks import mask_of
 from lamina.core.metric import Mean
-from lamina.core.tree import snake_case
+from lamina.core.names import snake_case
 from lamina.core.variable import Array
 from lamina.losses.loss import Loss
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from lamina.core.frame import state_lock
 from lamina.core.lift import lift
+from lamina.core.module import Module
 from lamina.core.text import describe
-from lamina.core.tree import Module
 from lamina.core.variable import Array, Variable
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 import lamina.optimizers.checks as checks
 from lamina.core.control import cond
-from lamina.core.tree import snake_case
+from lamina.core.names import snake_case
 from lamina.core.variable import Array, Variable
 from lamina.optimizers.base import BaseOptimizer, by_target
 

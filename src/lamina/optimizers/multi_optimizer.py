@@ -9,7 +9,8 @@ from lamina.core.config import Configurable, serialize
 from lamina.core.context import context
 from lamina.core.errors import filtered
 from lamina.core.frame import transact
-from lamina.core.tree import Record, snake_case
+from lamina.core.names import snake_case
+from lamina.core.tree import Record
 from lamina.core.variable import Array, Variable
 from lamina.optimizers.base import BaseOptimizer, by_target
 from lamina.optimizers.loss_scale import LossScaleOptimizer

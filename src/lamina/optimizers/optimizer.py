@@ -17,9 +17,11 @@ from lamina.core.context import context
 from lamina.core.control import cond
 from lamina.core.errors import filtered
 from lamina.core.frame import concrete, transact
+from lamina.core.names import snake_case
+from lamina.core.paths import Paths
 from lamina.core.placement import is_on_one_cpu, own_memory, to_host
 from lamina.core.text import format_arguments, suggest, unused_name
-from lamina.core.tree import Paths, attach, snake_case
+from lamina.core.tree import attach
 from lamina.core.variable import Array, Variable
 from lamina.optimizers.base import BaseOptimizer, by_target
 from lamina.optimizers.ravel import MOST, Groups

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lamina.core.paths import Paths
 from lamina.core.text import unused_name
-from lamina.core.tree import Paths, Record
+from lamina.core.tree import Record
 from lamina.core.variable import Variable
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lamina.core.context import context
 from lamina.core.frame import state_lock
 from lamina.core.host_random import next_host_seed, set_host_seed
-from lamina.core.tree import Module
+from lamina.core.module import Module
 from lamina.core.variable import Array, Variable
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import lamina.optimizers as optimizers
 from lamina.core.building import check_ready
 from lamina.core.errors import filtered, user_line
+from lamina.core.gradient import value_and_grad
 from lamina.core.layer import Layer
-from lamina.core.lift import value_and_grad
 from lamina.core.metric import Metric
+from lamina.core.module import is_hidden_by_attributes
 from lamina.core.record import LayerRecord
 from lamina.core.registry import is_own
 from lamina.core.text import describe
-from lamina.core.tree import Held, attach, detach, is_hidden_by_attributes
+from lamina.core.tree import Held, attach, detach
 from lamina.core.variable import Array
 from lamina.training.batch import unpack
 from lamina.training.objective import Objective

@@ -11,8 +11,8 @@ import lamina.losses as losses
 import lamina.metrics as metrics
 from lamina.core.config import remade
 from lamina.core.metric import Metric, add_metric_context
+from lamina.core.module import Module
 from lamina.core.text import unused_name
-from lamina.core.tree import Module
 from lamina.core.variable import Array
 from lamina.training.loss_warnings import warn_of_activation, warn_of_targets
 from lamina.training.matching import by_output, leaves_of, map_given, names_of, values_by_output

@@ -23,7 +23,8 @@ from lamina.core.control import fori_loop
 from lamina.core.errors import add_context
 from lamina.core.frame import Cell, transact
 from lamina.core.interrupt import check_interrupt, interruptible
-from lamina.core.lift import Compiled, touched_by
+from lamina.core.jit import Compiled
+from lamina.core.lift import touched_by
 from lamina.core.placement import to_device
 from lamina.core.text import describe
 from lamina.core.variable import Array, Variable

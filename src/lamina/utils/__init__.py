@@ -8,7 +8,7 @@ from lamina.core.custom_objects import (
     get_registered_object,
     register_keras_serializable,
 )
-from lamina.core.tree import clear_session
+from lamina.core.names import clear_session
 from lamina.inspect.picture import plot_model
 from lamina.training.batch import pack as pack_x_y_sample_weight
 from lamina.training.batch import unpack as unpack_x_y_sample_weight
