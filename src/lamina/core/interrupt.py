@@ -4,7 +4,7 @@ Python raises KeyboardInterrupt between any two instructions of the main thread,
 trains a model holds it back, and lets it through where nothing is half done: after a step, and while the user's code runs.
 """
 
-import signal
+import _signal  # type: ignore[import-not-found]  # below `signal`, whose functions make enums of numbers: twenty times slower
 import threading
 from types import FrameType
 from typing import Any
@@ -19,24 +19,24 @@ class _Hold:
         self.pressed: list[FrameType | None] = []
 
     def begin(self) -> None:
-        handler = signal.getsignal(signal.SIGINT)
+        handler = _signal.getsignal(_signal.SIGINT)
         if callable(handler):
             self.handler = handler
-            signal.signal(signal.SIGINT, self._press)
+            _signal.signal(_signal.SIGINT, self._press)
 
     def _press(self, number: int, frame: FrameType | None) -> None:
         self.pressed.append(frame)
-        signal.signal(signal.SIGINT, self.handler)  # the next one is not held back
+        _signal.signal(_signal.SIGINT, self.handler)  # the next one is not held back
 
     def end(self) -> None:
         """Goes back to the handler, unless somebody has set another one."""
-        if self.handler is not None and signal.getsignal(signal.SIGINT) == self._press:
-            signal.signal(signal.SIGINT, self.handler)
+        if self.handler is not None and _signal.getsignal(_signal.SIGINT) == self._press:
+            _signal.signal(_signal.SIGINT, self.handler)
 
     def let_through(self) -> None:
         """Calls the handler if Ctrl-C was pressed meanwhile."""
         while self.pressed:
-            self.handler(signal.SIGINT, self.pressed.pop())
+            self.handler(_signal.SIGINT, self.pressed.pop())
 
 
 _hold = _Hold()
@@ -65,7 +65,7 @@ class uninterrupted:
                 _hold.end()
                 pressed, _hold.pressed = _hold.pressed, []
                 if pressed and not isinstance(error[1], KeyboardInterrupt):
-                    _hold.handler(signal.SIGINT, pressed[-1])
+                    _hold.handler(_signal.SIGINT, pressed[-1])
 
 
 class interruptible:

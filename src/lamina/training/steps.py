@@ -89,7 +89,7 @@ class Steps:
         def compiled_step(batch: Any) -> Any:
             return results.of(step(batch))
 
-        self._step = Compiled(compiled_step, reason=self.name, because=because)
+        self._step = Compiled(compiled_step, borrows=True, reason=self.name, because=because)
         self._step._expect(read, written)
         around = functools.partial(Compiled, borrows=True, reported=False)  # what calls the step, which tells of itself
         self._loop = around(self._steps, static_argnames=("size", "room"), name=f"{self._step.__name__}_loop")
