@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from lamina.core.config import Configurable, resolve
 from lamina.core.config import serialize as serialize
+from lamina.core.placement import copies_arguments
 from lamina.core.registry import also_known, tables
 
 __all__ = [
@@ -40,6 +41,11 @@ class Constraint(Configurable, family="constraints"):
     >>> print(get("AtMostOne")(jnp.array([0.5, 2.0])))
     [0.5 1. ]
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__call__" in vars(cls):
+            cls.__call__ = copies_arguments(cls.__call__)  # type: ignore[method-assign]
 
     def __call__(self, w: Array) -> Array:
         """Returns the weight nearest to `w`, an array or Variable, that is allowed, in the same shape."""

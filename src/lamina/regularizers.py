@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from lamina.core.config import Configurable, resolve
 from lamina.core.config import serialize as serialize
+from lamina.core.placement import copies_arguments
 from lamina.core.registry import also_known, tables
 
 __all__ = [
@@ -38,6 +39,11 @@ class Regularizer(Configurable, family="regularizers"):
     >>> float(get("Total")(jnp.ones(3)))
     3.0
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__call__" in vars(cls):
+            cls.__call__ = copies_arguments(cls.__call__)  # type: ignore[method-assign]
 
     def __call__(self, x: Array) -> Array:
         """Returns the penalty of an array or Variable, as an array without axes."""

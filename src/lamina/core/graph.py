@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
+import numpy as np
 
 from lamina.core.errors import add_context, filter_traceback, filtered
+from lamina.core.placement import own_memory
 from lamina.core.shapes import Attempt, abstract_call
 from lamina.core.symbolic import Node, SymbolicTensor, is_tensor, symbolic_leaves
 from lamina.core.text import describe_call
@@ -34,6 +36,7 @@ def record(
         outputs: the outputs' shapes and dtypes, where they are known; else the call is run abstractly.
         attempt: see `abstract_call`.
     """
+    args, kwargs = _own(args, kwargs)
     if outputs is None:
         try:
             outputs = abstract_call(function, args, kwargs, attempt)
@@ -46,8 +49,19 @@ def record(
     return node.outputs
 
 
+def _own(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Returns the arguments of a call with copies of arrays of NumPy, which their owner may write to once it has returned."""
+    leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor)
+    if not any(isinstance(leaf, np.ndarray) for leaf in leaves):
+        return args, kwargs
+    own: tuple[tuple[Any, ...], dict[str, Any]] = jax.tree.unflatten(tree, map(own_memory, leaves))
+    return own
+
+
 def op(function: Callable[P, R]) -> Callable[P, R]:
     """Lets a function of arrays take Variables and symbolic tensors too, alone or nested in lists, tuples and dicts.
+
+    Arrays of NumPy are copied first: a program on the device may read them when the call has returned.
 
     What graphs record is the attribute `recorded` of the result: itself.
     """
@@ -64,8 +78,8 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
             leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=is_tensor)
             if any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
                 return record(call, args, kwargs)
-            if any(isinstance(leaf, Variable) for leaf in leaves):
-                leaves = [leaf.value if isinstance(leaf, Variable) else leaf for leaf in leaves]
+            if any(isinstance(leaf, (Variable, np.ndarray)) for leaf in leaves):
+                leaves = [leaf.value if isinstance(leaf, Variable) else own_memory(leaf) for leaf in leaves]
                 args, kwargs = jax.tree.unflatten(tree, leaves)
             return function(*args, **kwargs)
         except Exception as error:
@@ -76,7 +90,7 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-_UNWRAPPED = {Variable, SymbolicTensor, list, tuple, dict}
+_UNWRAPPED = {Variable, SymbolicTensor, np.ndarray, list, tuple, dict}
 
 
 class Structure(NamedTuple):

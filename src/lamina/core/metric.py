@@ -8,6 +8,7 @@ import numpy as np
 
 import lamina.initializers as initializers
 from lamina.core.errors import add_context, filter_traceback, forgotten_init
+from lamina.core.frame import whole
 from lamina.core.lift import lift
 from lamina.core.masks import mask_of
 from lamina.core.module import Module
@@ -33,6 +34,12 @@ class Metric(Module, family="metrics"):
     """
 
     _checked_types = (bool, int, float)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Makes `update_state` take a batch in wholly or not at all."""
+        super().__init_subclass__(**kwargs)
+        if "update_state" in vars(cls):
+            cls.update_state = whole(cls.update_state)  # type: ignore[method-assign]
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self._lamina.name = name or snake_case(type(self).__name__)

@@ -3,13 +3,18 @@
 A placement is a `jax.sharding.Sharding`, which says on which devices an array lies, whole or in parts; None is the default device.
 """
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
 from lamina.core.jax_internals import is_tracer, put_on_default_device
 from lamina.core.text import describe
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Placement = jax.sharding.Sharding | None
 
@@ -81,6 +86,16 @@ def own_memory(structure: Any) -> Any:
     if isinstance(structure, (jax.Array, np.generic, int, float, str)) or structure is None or _stays(structure):
         return structure
     return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, structure, is_leaf=_stays)
+
+
+def copies_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function own the arrays of NumPy that it is given: what it starts on a device may read them when it has returned."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(*own_memory(args), **own_memory(kwargs))
+
+    return call
 
 
 def _stays(value: Any) -> bool:
