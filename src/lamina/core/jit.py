@@ -254,7 +254,7 @@ class Compiled(ReprMixin):
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any], also: Mapping[Cell, Any]) -> Any:
         if not self._borrows:
-            args, kwargs = own_memory(args), own_memory(kwargs)
+            args, kwargs = own_memory(args), own_memory(kwargs) if kwargs else kwargs
         masks = masks_of(jax.tree.leaves((args, kwargs))) if any_masks() else {}
         if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             call = self.function if context.frames or in_trace() else functools.partial(transact, self.function)
